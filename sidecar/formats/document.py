@@ -1,0 +1,77 @@
+"""A file in a format: a frame around rendered members, kept member by member.
+
+Pure. ``Document`` keeps the sorted keys and the rendered members side by side; a change renders what changed and the
+bytes are one join. ``render`` is the same thing from nothing, and that both agree is a law in the tests.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from sidecar.members import Member
+
+
+class Frame(NamedTuple):
+    """What stands around the members."""
+
+    head: bytes
+    tail: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """What one reader understands."""
+
+    name: str
+    summary: str
+    """What reads it, in a few words, for ``formats`` and the README."""
+    file: str
+    """The name that its reader expects or that its documentation uses."""
+    frame: Callable[[str, Member | None], Frame]
+    """The frame, from the name of the source and the first member (None if there are none)."""
+    member: Callable[[Member], bytes]
+    """One member."""
+    separator: bytes
+    suffixes: tuple[str, ...] = ()
+    """Endings of which the path must have one, because its reader picks the parser by it; empty for any."""
+
+
+class Document:
+    """The bytes of one output.
+
+    Args:
+        form: the format.
+        source: the name of the source, for formats that tell it.
+    """
+
+    def __init__(self, form: Format, source: str) -> None:
+        self._form = form
+        self._source = source
+        self._keys: list[str] = []
+        self._rendered: list[bytes] = []
+        self._members: list[Member] = []
+
+    def update(self, changes: Mapping[str, Member | None]) -> bytes:
+        """The bytes after *changes*: the member now under a key, or None where one left."""
+        for key in sorted(changes):
+            self._change(key, changes[key])
+        first = self._members[0] if self._members else None
+        head, tail = self._form.frame(self._source, first)
+        return b"".join((head, self._form.separator.join(self._rendered), tail))
+
+    def _change(self, key: str, member: Member | None) -> None:
+        at = bisect_left(self._keys, key)
+        here = slice(at, at + 1 if at < len(self._keys) and self._keys[at] == key else at)
+        self._keys[here] = [key] if member else []
+        self._members[here] = [member] if member else []
+        self._rendered[here] = [self._form.member(member)] if member else []
+
+
+def render(form: Format, source: str, members: Iterable[Member]) -> bytes:
+    """The bytes of *members*, in whatever order they come."""
+    return Document(form, source).update({member.key: member for member in members})

@@ -1,0 +1,36 @@
+"""``jgroups``: the hosts file of TCPPING (``initial_hosts_file``, JGroups 5.3.14, 5.4.2 and later; JGRP-2859).
+
+One ``host[port]`` a line; ``#`` starts a comment. IPv6 stands bare before the bracket, ``2001:db8::1[7800]``: with
+brackets around it the channel does not start. JGroups reads it once, when the channel connects; use ``port_range="0"``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidecar.formats.document import Format, Frame
+
+if TYPE_CHECKING:
+    from sidecar.members import Member
+
+_HEAD = b"# The members, for TCPPING initial_hosts_file; kept by membership-sidecar.\n"
+
+
+def _frame(source: str, first: Member | None) -> Frame:
+    del source, first
+    return Frame(_HEAD, b"")
+
+
+def _member(member: Member) -> bytes:
+    port = "" if member.port is None else f"[{member.port}]"
+    return f"{member.address}{port}\n".encode()
+
+
+HOSTS = Format(
+    name="jgroups",
+    summary="JGroups, Infinispan, Keycloak: TCPPING initial_hosts_file",
+    file="hosts.txt",
+    frame=_frame,
+    member=_member,
+    separator=b"",
+)

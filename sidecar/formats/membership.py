@@ -1,0 +1,35 @@
+"""``json``: everything that is known of each member, for readers of our own and for people.
+
+One member a line, in the shape of ``membership-v1.schema.json`` beside this module. Readers ignore fields that they do
+not know; a field is never removed or given another meaning within ``membership/v1``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sidecar.formats.document import Format, Frame
+
+if TYPE_CHECKING:
+    from sidecar.members import Member
+
+SCHEMA = "membership/v1"
+
+_encoder = msgspec.json.Encoder()
+
+
+def _frame(source: str, first: Member | None) -> Frame:
+    head = f'{{"schema": "{SCHEMA}", "source": "{source}", "members": ['.encode()
+    return Frame(head + b"\n", b"\n]}\n") if first else Frame(head, b"]}\n")
+
+
+JSON = Format(
+    name="json",
+    summary="all that is known, schema membership/v1",
+    file="members.json",
+    frame=_frame,
+    member=_encoder.encode,
+    separator=b",\n",
+)

@@ -1,0 +1,183 @@
+"""Who is a member: the value, the events that change what is known, and the fold over them.
+
+Pure: no I/O, no clock, no logging. A source reports by *origin* (one EndpointSlice, one DNS name) within a *scope*
+(what one watch covers), always the whole truth about that origin and never an increment, so that folding an event
+twice changes nothing and a relist forgets everything before it. What may be published of the members is decided in
+``policy``; what they look like in a file, in ``formats``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One member, as it stands in the ``json`` file; the order of the fields is the order there.
+
+    Conditions mean what the EndpointSlice API says when they are absent (``EndpointConditions`` in discovery/v1):
+    ready is true, serving is ready, terminating is false.
+    """
+
+    name: str
+    """The pod's name; empty where the source knows only an address."""
+    namespace: str
+    service: str
+    uid: str
+    """The pod's UID, which is its identity: an address is not one (hostNetwork shares it, a new pod reuses it)."""
+    address: str
+    """The address to use, of the chosen family; empty if the member has none of that family."""
+    addresses: tuple[str, ...]
+    """The addresses of both families, IPv4 first."""
+    port: int | None
+    hostname: str
+    node: str
+    zone: str
+    ready: bool
+    serving: bool
+    terminating: bool
+    is_self: bool = msgspec.field(name="self")
+    """Whether this is the pod that the sidecar runs in."""
+
+    @property
+    def key(self) -> str:
+        """Identity and canonical order in one string: namespace, service, name or address, then UID.
+
+        NUL sorts before every character of a name, hence strings compare as the tuples would, and faster.
+        """
+        return f"{self.namespace}\0{self.service}\0{self.name or self.address}\0{self.uid}"
+
+
+class Group(msgspec.Struct, frozen=True):
+    """What one origin says."""
+
+    origin: str
+    """For example ``endpointslice/default/app-x7f2k``."""
+    version: int
+    """Orders two origins that disagree about a member: the newer one is believed. 0 if the source has no order."""
+    members: Mapping[str, Member]
+    """By ``Member.key``."""
+    problem: str = ""
+    """A sentence if the origin cannot be used as it is, for example an ambiguous port."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """The complete answer of a scope: whatever is not in it is gone."""
+
+    scope: str
+    groups: tuple[Group, ...]
+    revision: str
+    arrived: float = field(default=0.0, compare=False)
+    """When its bytes arrived, in seconds of the event loop's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """One origin is now this."""
+
+    scope: str
+    group: Group
+    revision: str
+    arrived: float = field(default=0.0, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deleted:
+    """One origin is gone."""
+
+    scope: str
+    origin: str
+    revision: str
+    arrived: float = field(default=0.0, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The source could not be asked. Says nothing about members."""
+
+    scope: str
+    reason: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """The source answers again, with nothing new to say about members."""
+
+    scope: str
+
+
+Event: TypeAlias = Listed | Applied | Deleted | Failed | Recovered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What is known of one scope."""
+
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    revision: str = ""
+    """The resourceVersion up to which the groups are true."""
+    synced: bool = False
+    """Whether there ever was a complete answer."""
+    failing: str = ""
+    """The sentence of the failure that is going on, empty if none is."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is known of all scopes. Immutable: ``fold`` makes the next one."""
+
+    scopes: Mapping[str, Scope]
+
+    @classmethod
+    def of(cls, scopes: Iterable[str]) -> State:
+        """The state in which nothing is known yet of *scopes*."""
+        return cls({scope: Scope() for scope in scopes})
+
+    @property
+    def synced(self) -> bool:
+        """Whether every scope has given a complete answer."""
+        return all(scope.synced for scope in self.scopes.values())
+
+    @property
+    def groups(self) -> dict[str, Group]:
+        """The groups of all scopes by origin."""
+        return {origin: group for scope in self.scopes.values() for origin, group in scope.groups.items()}
+
+    @property
+    def revisions(self) -> dict[str, str]:
+        """How far each scope has been followed."""
+        return {name: scope.revision for name, scope in self.scopes.items()}
+
+    @property
+    def problems(self) -> list[str]:
+        """Why the newest answer cannot be published, in a stable order."""
+        return sorted({group.problem for group in self.groups.values() if group.problem})
+
+
+def fold(state: State, event: Event) -> State:
+    """The state after *event*."""
+    return State({**state.scopes, event.scope: _fold_scope(state.scopes[event.scope], event)})
+
+
+def _fold_scope(scope: Scope, event: Event) -> Scope:
+    match event:
+        case Listed():
+            groups = {group.origin: group for group in event.groups}
+            return Scope(groups=groups, revision=event.revision, synced=True)
+        case Applied():
+            groups = {**scope.groups, event.group.origin: event.group}
+            return replace(scope, groups=groups, revision=event.revision, failing="")
+        case Deleted():
+            groups = {origin: group for origin, group in scope.groups.items() if origin != event.origin}
+            return replace(scope, groups=groups, revision=event.revision, failing="")
+        case Failed():
+            return replace(scope, failing=event.sentence)
+        case Recovered():
+            return replace(scope, failing="")

@@ -1,0 +1,260 @@
+"""Replaces files so that a reader sees the old one or the new one, complete, whatever happens in between.
+
+One synchronous function, ``Publisher.publish``, meant for one thread hop: awaiting step by step would be slower and
+could be cancelled between two steps. It knows bytes and paths, not members. The floor (see ``floor``) is renamed into
+place before the outputs.
+
+Why beside the file and then rename: rename(2) within a directory is atomic for every reader on the same kernel, and
+Envoy and inotify users see it as one event. Why refuse a mount point: a file that is itself mounted (``subPath``) pins
+the old inode, so that its reader would never see another one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from contextlib import suppress
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from sidecar.errors import PublishError
+from sidecar.floor import Floor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+MODE = 0o644
+"""Readable by any UID: the reader's container seldom runs under ours."""
+
+_CURES = {
+    errno.ENOSPC: "the volume is full: free some space or raise the emptyDir's sizeLimit",
+    errno.EDQUOT: "the quota is used up: free some space or raise it",
+    errno.EROFS: "the volume is mounted read-only: remove readOnly from the sidecar's volumeMount",
+    errno.EACCES: "this user may not write there: use an emptyDir, or set fsGroup",
+    errno.EPERM: "this user may not write there: use an emptyDir, or set fsGroup",
+    errno.ENOENT: "the directory does not exist: mount the shared volume there",
+    errno.EBUSY: "it is a mount point: mount the directory, not the file",
+    errno.EXDEV: "it is a mount point: mount the directory, not the file",
+}
+
+
+class Outcome(Enum):
+    """What became of an output; the label of a metric."""
+
+    WRITTEN = "written"
+    UNCHANGED = "unchanged"
+    ERROR = "error"
+
+
+class Publication(NamedTuple):
+    """What a call of ``Publisher.publish`` did."""
+
+    generation: int
+    outcomes: tuple[Outcome, ...]
+    """One for each output."""
+    errors: tuple[PublishError, ...]
+
+
+class System(Protocol):
+    """The calls of ``os`` that replacing a file takes; the tests make each of them fail in turn."""
+
+    def open(self, path: str, flags: int, mode: int = ..., *, dir_fd: int | None = ...) -> int: ...
+    def write(self, fd: int, data: memoryview) -> int: ...
+    def fchmod(self, fd: int, mode: int) -> None: ...
+    def fsync(self, fd: int) -> None: ...
+    def close(self, fd: int) -> None: ...
+    def rename(self, src: str, dst: str, *, src_dir_fd: int | None = ..., dst_dir_fd: int | None = ...) -> None: ...
+    def unlink(self, path: str, *, dir_fd: int | None = ...) -> None: ...
+
+
+class File:
+    """A file that is only ever replaced.
+
+    Args:
+        path: absolute path.
+        sync: whether to fsync file and directory. Only a crash of the kernel can tell the difference.
+        system: ``os``.
+    """
+
+    def __init__(self, path: Path, *, sync: bool, system: System = os) -> None:
+        self.path = path
+        self._sync = sync
+        self._system = system
+        self._seen: tuple[int, ...] | None = None
+        self._body = b""
+
+    def holds(self, body: bytes) -> bool:
+        """Whether the file exists with exactly *body*. Reads it only if it is not as this object left it."""
+        stamp = self._stamp()
+        if stamp is None:
+            return False
+        if stamp != self._seen:
+            try:
+                self._body = self.path.read_bytes()
+            except OSError:
+                return False
+            self._seen = stamp
+        return self._body == body
+
+    def replace(self, body: bytes) -> None:
+        """Put *body* in the file's place.
+
+        Raises:
+            PublishError: if that failed. The file is as it was, and nothing is left beside it.
+        """
+        try:
+            self._replace(body)
+        except OSError as error:
+            code = errno.errorcode.get(error.errno or 0, "UNKNOWN")
+            cure = _CURES.get(error.errno or 0, error.strerror)
+            raise PublishError(str(self.path), code, f"{self.path} was not written ({code}): {cure}.") from error
+        self._body = body
+        self._seen = self._stamp()
+
+    def _replace(self, body: bytes) -> None:
+        name = self.path.name
+        temporary = f".{name}.{secrets.token_hex(4)}.tmp"
+        directory = self._system.open(str(self.path.parent), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            try:
+                self._write(temporary, body, directory)
+                self._system.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+            except BaseException:
+                with suppress(OSError):
+                    self._system.unlink(temporary, dir_fd=directory)
+                raise
+            if self._sync:
+                self._system.fsync(directory)
+        finally:
+            self._system.close(directory)
+
+    def _write(self, temporary: str, body: bytes, directory: int) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = self._system.open(temporary, flags, 0o600, dir_fd=directory)
+        try:
+            rest = memoryview(body)
+            while rest:  # a full tmpfs takes part of the bytes before it says ENOSPC
+                rest = rest[self._system.write(fd, rest) :]
+            self._system.fchmod(fd, MODE)
+            if self._sync:
+                self._system.fsync(fd)
+        finally:
+            self._system.close(fd)
+
+    def _stamp(self) -> tuple[int, ...] | None:
+        try:
+            found = self.path.lstat()
+        except OSError:
+            return None
+        return (found.st_ino, found.st_mtime_ns, found.st_size) if stat.S_ISREG(found.st_mode) else None
+
+
+class Publisher:
+    """The outputs and the floor.
+
+    Args:
+        outputs: the paths to keep true; their directories exist.
+        fsync: ``auto`` (everywhere but on tmpfs), ``always`` or ``never``.
+        system: ``os``.
+    """
+
+    def __init__(self, outputs: Sequence[Path], *, fsync: str = "auto", system: System = os) -> None:
+        mounts = read_mounts()
+        syncs = [fsync == "always" or (fsync == "auto" and not in_memory(path, mounts)) for path in outputs]
+        self._outputs = [File(path, sync=sync, system=system) for path, sync in zip(outputs, syncs, strict=True)]
+        self._floor_file = File(Floor.path_beside(outputs[0]), sync=syncs[0], system=system)
+        self.floor = Floor()
+
+    @property
+    def complete(self) -> bool:
+        """Whether a sidecar has published all outputs here before, be it a predecessor."""
+        return self.floor.generation > 0 and all(output.path.is_file() for output in self._outputs)
+
+    def prepare(self) -> None:
+        """Check the paths, sweep what a killed predecessor left, and read its floor.
+
+        Raises:
+            PublishError: if a path can never be published to.
+        """
+        mounts = read_mounts()
+        for file in (*self._outputs, self._floor_file):
+            refuse_unpublishable(file.path, mounts)
+            sweep(file.path)
+        with suppress(OSError):
+            self.floor = Floor.decode(self._floor_file.path.read_bytes())
+
+    def publish(self, bodies: Sequence[bytes], revisions: Mapping[str, str]) -> Publication:
+        """Make each output hold its body; one that does already is not touched.
+
+        Args:
+            bodies: one for each output.
+            revisions: up to where each scope has been followed, for the floor.
+        """
+        stale = [not output.holds(body) for output, body in zip(self._outputs, bodies, strict=True)]
+        if not any(stale):
+            return Publication(self.floor.generation, (Outcome.UNCHANGED,) * len(stale), ())
+        floor = Floor(generation=self.floor.generation + 1, revisions=dict(revisions))
+        try:
+            self._floor_file.replace(floor.encode())
+        except PublishError as error:
+            outcomes = tuple(Outcome.ERROR if is_stale else Outcome.UNCHANGED for is_stale in stale)
+            return Publication(self.floor.generation, outcomes, (error,))
+        self.floor = floor
+        return self._write(bodies, stale)
+
+    def _write(self, bodies: Sequence[bytes], stale: Sequence[bool]) -> Publication:
+        outcomes, errors = [], []
+        for output, body, is_stale in zip(self._outputs, bodies, stale, strict=True):
+            outcome = Outcome.UNCHANGED
+            if is_stale:
+                try:
+                    output.replace(body)
+                    outcome = Outcome.WRITTEN
+                except PublishError as error:
+                    errors.append(error)
+                    outcome = Outcome.ERROR
+            outcomes.append(outcome)
+        return Publication(self.floor.generation, tuple(outcomes), tuple(errors))
+
+
+def refuse_unpublishable(path: Path, mounts: Mapping[str, str]) -> None:
+    """Raise ``PublishError`` if *path* can never be replaced by a rename."""
+    if str(path) in mounts:
+        reason = "EBUSY", f"{path} is a mount point (a subPath or a single-file mount): mount the directory, not the file."
+    elif path.is_dir():
+        reason = "EISDIR", f"{path} is a directory: name the file in it."
+    elif not path.parent.is_dir():
+        reason = "ENOENT", f"The directory of {path} does not exist: mount the shared volume there."
+    else:
+        return
+    raise PublishError(str(path), *reason)
+
+
+def sweep(path: Path) -> None:
+    """Remove the temporary files of *path* that a killed sidecar left."""
+    for found in path.parent.glob(f".{path.name}.????????.tmp"):
+        with suppress(OSError):
+            found.unlink()
+
+
+def read_mounts() -> dict[str, str]:
+    """The file system type of every mount point (proc_pid_mountinfo(5)); empty where there is no /proc."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return {}
+    fields = [line.split(" ") for line in lines]
+    return {_unescape(field[4]): field[field.index("-") + 1] for field in fields}
+
+
+def _unescape(path: str) -> str:
+    return path.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
+
+
+def in_memory(path: Path, mounts: Mapping[str, str]) -> bool:
+    """Whether *path* lies on a file system that keeps nothing over a crash anyway."""
+    below = next((str(parent) for parent in path.parents if str(parent) in mounts), "")
+    return mounts.get(below) in {"tmpfs", "ramfs"}

@@ -1,0 +1,100 @@
+"""``/metrics``, ``/livez``, ``/readyz``, ``/startupz`` and ``/status`` over HTTP.
+
+Served by the event loop itself, so that ``/livez`` answers only while the loop turns. Shows, decides nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+from prometheus_client.exposition import choose_encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from prometheus_client import CollectorRegistry
+
+    from sidecar.status import Status
+
+
+class Server:
+    """An HTTP server.
+
+    Args:
+        status: makes the current status.
+        registry: the metrics.
+    """
+
+    def __init__(self, status: Callable[[], Status], registry: CollectorRegistry) -> None:
+        self._status = status
+        self._registry = registry
+        app = web.Application()
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/livez", self._livez)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/startupz", self._readyz)
+        app.router.add_get("/status", self._show)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.1)
+
+    async def start(self, host: str, port: int) -> str:
+        """Listen, and return the address that it became.
+
+        Args:
+            host: an address; ``::`` means all of both families, and all of IPv4 where there is no IPv6.
+            port: 0 for a free one.
+
+        Raises:
+            OSError: if it is taken.
+        """
+        listening = listen(host, port)
+        await self._runner.setup()
+        await web.SockSite(self._runner, listening).start()
+        address, number, *_ = listening.getsockname()
+        return f"http://[{address}]:{number}" if ":" in address else f"http://{address}:{number}"
+
+    async def stop(self) -> None:
+        """Stop listening and close all connections."""
+        await self._runner.cleanup()
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})
+
+    async def _livez(self, request: web.Request) -> web.Response:
+        del request
+        return _probe(good=self._status().alive, bad="a source is stuck, see /status")
+
+    async def _readyz(self, request: web.Request) -> web.Response:
+        del request
+        status = self._status()
+        return _probe(good=status.ready, bad=f"not published yet: {status.held or 'see /status'}")
+
+    async def _show(self, request: web.Request) -> web.Response:
+        del request
+        body = msgspec.json.format(msgspec.json.encode(self._status()), indent=2) + b"\n"
+        return web.Response(body=body, content_type="application/json")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; for ``::`` one that takes IPv4 too, or only IPv4 where the node has no IPv6.
+
+    Raises:
+        OSError: if the address is taken or not ours.
+    """
+    if host != "::":
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    if socket.has_dualstack_ipv6():
+        try:
+            return socket.create_server((host, port), family=socket.AF_INET6, dualstack_ipv6=True)
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:  # IPv6 is compiled in but switched off
+                raise
+    return socket.create_server(("0.0.0.0", port))  # noqa: S104 - what [::] asks for
+
+
+def _probe(*, good: bool, bad: str) -> web.Response:
+    return web.Response(text="ok\n" if good else f"{bad}\n", status=200 if good else 503)

@@ -1,0 +1,61 @@
+"""From method and path to what is wanted of which object. Pure."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sidecar.simulator import status
+from sidecar.simulator.resources import RESOURCES, Resource
+from sidecar.simulator.status import RefusedError
+
+_PATH = re.compile(
+    r"/(?:api|apis/(?P<group>[^/]+))/(?P<version>v[^/]+)"
+    r"(?:/namespaces/(?P<namespace>[^/]+))?/(?P<resource>[a-z]+)(?:/(?P<name>[^/]+))?",
+)
+_GROUPS = {resource.group for resource in RESOURCES.values()}
+_VERBS = {
+    ("GET", False): "list",
+    ("GET", True): "get",
+    ("POST", False): "create",
+    ("PUT", True): "update",
+    ("DELETE", True): "delete",
+}
+"""By method, and whether one object is named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a request is about."""
+
+    verb: str
+    resource: Resource
+    namespace: str | None
+    name: str | None
+    query: Mapping[str, str]
+
+
+def route(method: str, path: str, query: Mapping[str, str]) -> Target | None:
+    """What a request is about; None if it is not about an API group that this server has.
+
+    Raises:
+        RefusedError: The group has no such resource, or the resource no such method.
+    """
+    match = _PATH.fullmatch(path)
+    group = match and (match["group"] or "")
+    if match is None or group not in _GROUPS:
+        return None
+    resource = RESOURCES.get(match["resource"])
+    namespace, name = match["namespace"], match["name"]
+    if resource is None or resource.group != group or match["version"] != "v1" or (name and not namespace):
+        raise RefusedError(status.no_such_resource())
+    verb = _VERBS.get((method, name is not None))
+    if verb is None:
+        raise RefusedError(status.method_not_allowed())
+    if verb == "list" and is_true(query, "watch"):
+        verb = "watch"
+    return Target(verb=verb, resource=resource, namespace=namespace, name=name, query=query)
+
+
+def is_true(query: Mapping[str, str], name: str) -> bool:
+    """Whether a parameter is given as true: as anything, even as nothing, but not as one of two words for no."""
+    return query.get(name, "false").lower() not in ("0", "false")

@@ -1,0 +1,110 @@
+"""Which endpoint is in which slice, decided as the endpoint-slice controller decides it.
+
+Endpoints that go leave holes, endpoints that come fill slices that are written anyway, then the slice that is closest
+to full and still takes them all, then new slices. Slices are written creations first, then updates, then deletions, so
+that an endpoint on the move may be seen twice. The algorithm is that of ``reconcileByPortMapping``;
+the objects that come of it are in ``projections``. Pure.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+PER_SLICE = 100
+"""Endpoints a slice, ``--max-endpoints-per-slice``'s default."""
+
+Slice: TypeAlias = dict[str, None]
+"""Names of members, in order."""
+
+
+@dataclass(slots=True)
+class Writes:
+    """What to write, in this order."""
+
+    created: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+
+
+class Slices:
+    """The slices of one service and one address family."""
+
+    def __init__(self, prefix: str, per_slice: int = PER_SLICE) -> None:
+        self.members: dict[str, Slice] = {}
+        """By the name of the slice."""
+
+        self._prefix = prefix
+        self._per_slice = per_slice
+        self._slice_of: dict[str, str] = {}
+        self._named = 0
+
+    def reconcile(self, wanted: Mapping[str, object], changed: Iterable[str]) -> Writes:
+        """Place new members, take out those that are no longer wanted.
+
+        Args:
+            wanted: The members that there should be, by name.
+            changed: Names of members, new, gone or different.
+        """
+        touched: dict[str, None] = {}
+        homeless: list[str] = []
+        for name in changed:
+            home = self._slice_of.get(name)
+            if home is None and name in wanted:
+                homeless.append(name)
+            elif home is not None:
+                touched[home] = None
+                if name not in wanted:
+                    del self.members[home][name], self._slice_of[name]
+        before = set(self.members)
+        self._place(homeless, touched)
+        return self._writes(before, touched)
+
+    def _place(self, homeless: list[str], touched: dict[str, None]) -> None:
+        for name in sorted(touched, key=lambda name: -len(self.members[name])):
+            self._fill(name, homeless)
+        while homeless:
+            home = self._closest_to_full(len(homeless), touched) or self._new()
+            touched[home] = None
+            self._fill(home, homeless)
+
+    def _fill(self, home: str, homeless: list[str]) -> None:
+        room = self._per_slice - len(self.members[home])
+        for name in homeless[:room]:
+            self.members[home][name] = None
+            self._slice_of[name] = home
+        del homeless[:room]
+
+    def _closest_to_full(self, count: int, touched: Mapping[str, None]) -> str | None:
+        fitting = (
+            name
+            for name, members in self.members.items()
+            if name not in touched and len(members) + count <= self._per_slice
+        )
+        return max(fitting, key=lambda name: len(self.members[name]), default=None)
+
+    def _new(self) -> str:
+        self._named += 1
+        name = f"{self._prefix}-{_suffix(self._named)}"
+        self.members[name] = {}
+        return name
+
+    def _writes(self, before: set[str], touched: Mapping[str, None]) -> Writes:
+        empty = [name for name, members in self.members.items() if not members]
+        if len(empty) == len(self.members):
+            del empty[:1]
+        writes = Writes(deleted=empty)
+        for name in empty:
+            del self.members[name]
+        for name in touched:
+            if name in self.members:
+                (writes.updated if name in before else writes.created).append(name)
+        if not self.members:
+            writes.created.append(self._new())
+        return writes
+
+
+def _suffix(number: int) -> str:
+    """Five characters, as generateName appends them, but the same in every run."""
+    letters = "bcdfghjklmnpqrstvwxz2456789"
+    number *= 7_368_787  # coprime to 27**5: scatters consecutive numbers, never repeats one
+    return "".join(letters[number // len(letters) ** place % len(letters)] for place in range(5))

@@ -1,0 +1,300 @@
+"""List, watch, relist: how a collection of the API server is followed, to client-go's specification.
+
+The loops are split by how they end. ``events`` never ends. ``_list`` ends with a complete answer. ``_watch`` ends when
+the resourceVersion is of no use any more. ``_connection`` is one WATCH and ends for any reason, which ``_aftermath``
+turns into what to do next. ``lines`` (in ``stream``) ends with the bytes.
+
+Rules (client-go tools/cache/reflector.go, KEP-5504), each with a test:
+
+- The first LIST takes what the watch cache has (resourceVersion 0); a later one, also of a restarted sidecar, nothing
+  older than what was seen (NotOlderThan). Only where that has become impossible, it is a consistent read ("").
+- The resourceVersion comes from the list and from watch events and bookmarks, never from listed items.
+- 410 means relist. 429, a lost connection and every other error mean watch again from the same resourceVersion.
+- No answer changes a member unless it is complete.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from sidecar.errors import SourceError
+from sidecar.members import Applied, Deleted, Failed, Listed, Recovered
+from sidecar.sources.objects import decode_metadata, decode_page, decode_status, decode_watch_event
+from sidecar.sources.stream import lines
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from sidecar.members import Event, Group
+    from sidecar.metrics import Metrics
+    from sidecar.sources.api import Connection
+    from sidecar.sources.backoff import Backoff
+    from sidecar.sources.objects import Metadata, WatchEvent
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """What is followed.
+
+    Args:
+        scope: its name among the sources, for example ``endpointslice/default/app``.
+        path: the path of the collection, ``/apis/...``.
+        query: selectors, sent with every request.
+        project: what an object says about members.
+        origin: the origin that an object is.
+    """
+
+    scope: str
+    path: str
+    query: Mapping[str, str]
+    project: Callable[[bytes | msgspec.Raw], Group]
+    origin: Callable[[Metadata], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Durations in seconds; the defaults are client-go's."""
+
+    watch_min: float = 300.0
+    watch_max: float = 600.0
+    """The server ends a watch after a random time between these, so that a fleet does not reconnect at once."""
+    watch_grace: float = 30.0
+    """Beyond that the client ends it: the server's end never came."""
+    short_watch: float = 1.0
+    """A watch that ends sooner and without an event is a failure, not an end (VeryShortWatchError)."""
+    too_large_tries: int = 3
+    """How often a server that is behind is asked again before a consistent read (it waits 3 s itself each time)."""
+
+
+class Reflector:
+    """A source that follows a collection.
+
+    Args:
+        connection: the API server.
+        collection: what to follow.
+        metrics: where to count.
+        floor: the resourceVersion that a predecessor published, empty if there is none.
+        failing: backoff after errors of the server.
+        refused: backoff while nobody listens, a cheap thing to find out: with a low cap, to be back soon.
+        clock: monotonic seconds.
+        dice: a random number in [0, 1).
+        timing: the durations.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        collection: Collection,
+        *,
+        metrics: Metrics,
+        floor: str,
+        failing: Backoff,
+        refused: Backoff,
+        clock: Callable[[], float],
+        dice: Callable[[], float],
+        timing: Timing,
+    ) -> None:
+        self.scope = collection.scope
+        self.progressed = clock()
+        """When it last did anything at all, retries included: for liveness."""
+        self._connection = connection
+        self._collection = collection
+        self._metrics = metrics
+        self._failing = failing
+        self._refused = refused
+        self._clock = clock
+        self._dice = dice
+        self._timing = timing
+        self._revision = floor
+        self._consistent = False
+        self._healthy = False
+        self._retried_401 = False
+        self._tries_too_large = 0
+        self._listed_at = float("-inf")
+
+    async def events(self) -> AsyncIterator[Event]:
+        """See ``sources``: never ends."""
+        while True:
+            async for event in self._list():
+                yield event
+            async for event in self._watch():
+                yield event
+
+    async def _list(self) -> AsyncIterator[Event]:
+        """Ask until there is a complete answer; yield the failures and then the answer."""
+        while True:
+            try:
+                listed = await self._list_once()
+            except SourceError as error:
+                if error.reason == "expired":
+                    self._consistent = True
+                yield self._failed(error)
+                await self._pause(error)
+                continue
+            self._revision, self._consistent, self._listed_at = listed.revision, False, listed.arrived
+            self._answered("LISTED")
+            yield listed
+            return
+
+    async def _list_once(self) -> Listed:
+        groups: list[Group] = []
+        query = {**self._collection.query, **self._list_revision()}
+        while True:
+            self.progressed = self._clock()
+            body = await self._connection.list(self._collection.path, query)
+            arrived = self._clock()
+            try:
+                page = decode_page(body)
+                groups.extend(self._collection.project(item) for item in page.items or ())
+            except msgspec.MsgspecError as error:
+                raise SourceError("malformed", f"The list of {self._collection.path} is malformed: {error}.") from error
+            if not page.metadata.continue_:
+                break
+            query = {**self._collection.query, "continue": page.metadata.continue_}
+        revision = page.metadata.resource_version
+        if not self._consistent and is_older(revision, self._revision):
+            raise SourceError("older", f"The API server listed {revision}, older than {self._revision} seen before.")
+        return Listed(scope=self.scope, groups=tuple(groups), revision=revision, arrived=arrived)
+
+    def _list_revision(self) -> dict[str, str]:
+        if self._consistent:
+            return {}
+        if not self._revision:
+            return {"resourceVersion": "0"}
+        return {"resourceVersion": self._revision, "resourceVersionMatch": "NotOlderThan"}
+
+    async def _watch(self) -> AsyncIterator[Event]:
+        """Watch again and again from the last resourceVersion, until that is of no use."""
+        while True:
+            try:
+                async for event in self._connection_events():
+                    yield event
+            except SourceError as error:
+                self._metrics.restarts.labels(self.scope, error.reason).inc()
+                if error.reason == "expired" or self._consistent:
+                    self._metrics.relists.labels(error.reason).inc()
+                    log.info("relist", source=self.scope, reason=error.reason)
+                    if self._clock() - self._listed_at < self._timing.short_watch:
+                        await self._pause(error)  # the list is out of date as soon as it comes: do not spin
+                    return
+                yield self._failed(error)
+                await self._pause(error)
+            else:
+                self._metrics.restarts.labels(self.scope, "ended").inc()
+
+    async def _connection_events(self) -> AsyncIterator[Event]:
+        """One WATCH. Ends with the server's time-out; everything else is a SourceError."""
+        self.progressed = started = self._clock()
+        seconds = self._timing.watch_min + (self._timing.watch_max - self._timing.watch_min) * self._dice()
+        query = {
+            **self._collection.query,
+            "watch": "1",
+            "resourceVersion": self._revision,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(round(seconds)),
+        }
+        deadline = asyncio.timeout(seconds + self._timing.watch_grace)
+        eventful = False
+        try:
+            async with deadline, self._connection.watch(self._collection.path, query) as chunks:
+                recovered = self._established()
+                if recovered:
+                    yield recovered
+                async for batch in lines(chunks):
+                    arrived = self.progressed = self._clock()
+                    for line in batch:
+                        eventful = True
+                        event = self._decode(line, arrived)
+                        if event:
+                            yield event
+        except TimeoutError as error:
+            raise SourceError("timeout", "The watch did not end when it should have.") from error
+        if not eventful and self._clock() - started < self._timing.short_watch:
+            raise SourceError("short_watch", "The API server ended a watch at once and without an event.")
+
+    def _decode(self, line: bytes, arrived: float) -> Event | None:
+        """What a line says; None for a bookmark."""
+        try:
+            said = decode_watch_event(line)
+            if said.type == "ERROR":
+                self._raise_for(said)
+            metadata = decode_metadata(said.object)
+            event = self._event(said, metadata, arrived)
+        except msgspec.MsgspecError as error:
+            raise SourceError("malformed", f"A line of the watch is malformed: {error}.") from error
+        self._revision = metadata.resource_version
+        self._answered(said.type)
+        return event
+
+    def _event(self, said: WatchEvent, metadata: Metadata, arrived: float) -> Event | None:
+        revision = metadata.resource_version
+        match said.type:
+            case "ADDED" | "MODIFIED":
+                group = self._collection.project(said.object)
+                return Applied(scope=self.scope, group=group, revision=revision, arrived=arrived)
+            case "DELETED":
+                origin = self._collection.origin(metadata)
+                return Deleted(scope=self.scope, origin=origin, revision=revision, arrived=arrived)
+            case "BOOKMARK":
+                return None
+            case _:
+                raise SourceError("malformed", f"The watch has an event of the unknown type {said.type!r}.")
+
+    def _raise_for(self, said: WatchEvent) -> None:
+        self._metrics.events.labels(self.scope, "ERROR").inc()
+        status = decode_status(said.object)
+        if status.code == 410 or status.reason in {"Expired", "Gone"}:  # noqa: PLR2004 - HTTP's own number
+            raise SourceError("expired", f"The resourceVersion is too old: {status.message}.")
+        retry_after = status.details.retry_after_seconds if status.details else 0
+        raise SourceError("server_error", f"The API server ended the watch: {status.message}.", retry_after)
+
+    def _answered(self, kind: str) -> None:
+        self._healthy = True
+        self._retried_401 = False
+        self._tries_too_large = 0
+        self._metrics.events.labels(self.scope, kind).inc()
+        self._metrics.last_sync.labels(self.scope).set_to_current_time()
+        self._metrics.source_up.labels(self.scope).set(1)
+
+    def _established(self) -> Recovered | None:
+        """The server accepted the watch: whatever failed before is over."""
+        if self._healthy:
+            return None
+        self._healthy = True
+        self._metrics.source_up.labels(self.scope).set(1)
+        log.info("source answers", source=self.scope)
+        return Recovered(scope=self.scope)
+
+    def _failed(self, error: SourceError) -> Failed:
+        self._healthy = False
+        self._metrics.source_up.labels(self.scope).set(0)
+        return Failed(scope=self.scope, reason=error.reason, sentence=error.sentence)
+
+    async def _pause(self, error: SourceError) -> None:
+        """Wait before the next attempt, as long as *error* calls for."""
+        self.progressed = self._clock()
+        if error.reason == "unauthorized":
+            self._connection.credentials.invalidate()
+            if not self._retried_401:
+                self._retried_401 = True
+                log.info("credentials read again", source=self.scope, reason=error.sentence)
+                return
+        if error.reason == "too_large_resource_version":
+            self._tries_too_large += 1
+            self._consistent = self._tries_too_large >= self._timing.too_large_tries
+        backoff = self._refused if error.reason == "refused" else self._failing
+        delay = backoff.delay(error.retry_after)
+        log.warning("source failing", source=self.scope, reason=error.sentence, retry_seconds=round(delay, 3))
+        await asyncio.sleep(delay)
+
+
+def is_older(revision: str, than: str) -> bool:
+    """Whether *revision* is older; unknown, hence no, unless both are numbers (KEP-5504)."""
+    return revision.isdecimal() and than.isdecimal() and int(revision) < int(than)

@@ -1,0 +1,189 @@
+"""Where the cluster's programs are, and how they get there.
+
+Kubernetes, etcd and CoreDNS publish their source as Go modules and the Go checksum database vouches for it, so the
+programs are built from the module proxy into a cache that is named after the very versions: nothing is downloaded that
+``go/*/go.sum`` does not pin, and a changed pin is another directory. ``python -m tests.cluster.binaries`` does it.
+
+A directory in ``KUBEBUILDER_ASSETS`` (the convention of envtest) takes precedence over the cache.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster import ENABLE
+
+SOURCES = Path(__file__).with_name("go")
+
+ENVTEST_PROGRAMS = frozenset({"etcd", "kube-apiserver"})
+"""What a directory of envtest always has: one without them is a mistake to report, not to paper over with the cache."""
+
+PATIENCE = 10.0
+"""Seconds between two signs of life of a build."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Module:
+    """A go.mod of ours: the programs that are built from it, and the module whose version gives them their name."""
+
+    name: str
+    path: str
+    programs: Mapping[str, str]
+    stamp: str = ""
+
+    @property
+    def source(self) -> Path:
+        """The directory of go.mod and go.sum."""
+        return SOURCES / self.name
+
+    @property
+    def version(self) -> str:
+        """The version that go.mod requires, so that it is written in one place."""
+        pattern = rf"^\s*(?:require )?{re.escape(self.path)} (v\S+)"
+        found = re.search(pattern, (self.source / "go.mod").read_text(), re.MULTILINE)
+        if found is None:
+            raise LookupError(f"{self.source / 'go.mod'} does not require {self.path}")
+        return found[1]
+
+    @property
+    def cache(self) -> Path:
+        """The directory of the programs; another one as soon as a single dependency changes."""
+        pins = b"".join((self.source / name).read_bytes() for name in ("go.mod", "go.sum"))
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return root / "membership-sidecar" / f"{self.name}-{self.version}-{hashlib.sha256(pins).hexdigest()[:12]}"
+
+    @property
+    def linker_flags(self) -> str:
+        """No symbols, and the version stamp: without it the API server calls itself v0.0.0-master."""
+        major, minor, _ = self.version.removeprefix("v").split(".", 2)
+        return f"-s -w {self.stamp.format(version=self.version, major=major, minor=minor)}".rstrip()
+
+
+MODULES = (
+    Module(
+        name="kubernetes",
+        path="k8s.io/kubernetes",
+        stamp=(
+            "-X k8s.io/component-base/version.gitVersion={version}"
+            " -X k8s.io/component-base/version.gitMajor={major}"
+            " -X k8s.io/component-base/version.gitMinor={minor}"
+        ),
+        programs={
+            "etcd": "go.etcd.io/etcd/server/v3",
+            "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+            "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+        },
+    ),
+    Module(
+        name="coredns",
+        path="github.com/coredns/coredns",
+        programs={"coredns": "github.com/coredns/coredns"},
+    ),
+)
+"""Every program has a line here, and its package a ``tool`` directive in go.mod: that makes ``go mod tidy`` pin it."""
+
+
+def find(program: str) -> Path | None:
+    """The program's file, or None if it still has to be built."""
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    if assets and ((given := Path(assets) / program).exists() or program in ENVTEST_PROGRAMS):
+        return given if given.exists() else None
+    built = _module_of(program).cache / program
+    return built if built.exists() else None
+
+
+def path(program: str) -> Path:
+    """The program's file, which must be there."""
+    found = find(program)
+    if found is None:
+        raise FileNotFoundError(missing([program]))
+    return found
+
+
+def missing(programs: Iterable[str]) -> str | None:
+    """One line that says which programs are absent and what to do about it; None if all are there."""
+    absent = [program for program in programs if find(program) is None]
+    if not absent:
+        return None
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    if assets and (lacking := ENVTEST_PROGRAMS.intersection(absent)):
+        return f"KUBEBUILDER_ASSETS={assets} has no {' and no '.join(sorted(lacking))}: correct it or unset it"
+    return f"not built yet: {', '.join(absent)} (to build them: {ENABLE})"
+
+
+def build(module: Module) -> None:
+    """Build the module's absent programs; each appears in the cache complete or not at all."""
+    absent = [program for program in module.programs if find(program) is None]
+    for program in absent:
+        module.cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".building-", dir=module.cache) as directory:
+            unfinished = Path(directory) / program
+            _compile(module, program, unfinished)
+            unfinished.replace(module.cache / program)
+
+
+def main() -> int:
+    """Build whatever is missing, and say where everything is."""
+    for module in MODULES:
+        try:
+            build(module)
+        except (FileNotFoundError, subprocess.CalledProcessError) as error:
+            _say(f"{module.name} {module.version}: {error}")
+            return 1
+        for program in module.programs:
+            _say(f"{module.name} {module.version}: {find(program) or missing([program])}")
+    return 0
+
+
+def _module_of(program: str) -> Module:
+    return next(module for module in MODULES if program in module.programs)
+
+
+def _compile(module: Module, program: str, output: Path) -> None:
+    go = shutil.which("go")
+    if go is None:
+        raise FileNotFoundError("there is no go command on PATH, and the programs are built with it")
+    # Flags on the command line win over those in GOFLAGS. GOTOOLCHAIN=local: too old a Go says so and stops; otherwise
+    # it would fetch another one.
+    command = [go, "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", module.linker_flags]
+    environ = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+    label = f"{module.name} {module.version}: {program}"
+    started = time.monotonic()
+    _say(f"{label}: building")
+    with subprocess.Popen(
+        [*command, "-o", output, module.programs[program]], cwd=module.source, env=environ
+    ) as compiler:
+        try:
+            while _still_running(compiler):
+                _say(f"{label}: building for {time.monotonic() - started:.0f} s")
+        except BaseException:
+            compiler.terminate()
+            raise
+    if compiler.returncode:
+        raise subprocess.CalledProcessError(compiler.returncode, f"go build {module.programs[program]}")
+    _say(f"{label}: built in {time.monotonic() - started:.0f} s, {output.stat().st_size / 2**20:.0f} MiB")
+
+
+def _still_running(compiler: subprocess.Popen[bytes]) -> bool:
+    try:
+        compiler.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""etcd, where a cluster's objects are, and their history."""
+
+import base64
+import functools
+import http.client
+import json
+from pathlib import Path
+
+from tests.cluster import binaries
+from tests.cluster.api import Json
+from tests.cluster.programs import Program, answers, free_port
+
+
+class Etcd:
+    """A member that is alone, on a free loopback port, and does not wait for the disk."""
+
+    def __init__(self, directory: Path) -> None:
+        self._address = f"127.0.0.1:{free_port()}"
+        self.program = Program(
+            [
+                binaries.path("etcd"),
+                f"--data-dir={directory / 'etcd'}",
+                f"--listen-client-urls={self.url}",
+                f"--advertise-client-urls={self.url}",
+                "--listen-peer-urls=http://127.0.0.1:0",
+                "--unsafe-no-fsync",
+                "--log-level=warn",
+            ],
+            log=directory / "etcd.log",
+        )
+
+    @property
+    def url(self) -> str:
+        """Where clients connect; plain HTTP, which also carries the JSON rendering of its API."""
+        return f"http://{self._address}"
+
+    def start(self) -> None:
+        """Start it; it is ready when this returns."""
+        self.program.start()
+        self.program.wait_until(functools.partial(answers, f"{self.url}/health"))
+
+    def kill(self) -> None:
+        """End it at once; what it has written stays in the directory."""
+        self.program.kill()
+
+    def compact(self) -> None:
+        """Forget all revisions before the current one."""
+        first = base64.b64encode(b"\0").decode()
+        now = self._call("/v3/kv/range", {"key": first, "range_end": first, "count_only": True})["header"]["revision"]
+        self._call("/v3/kv/compaction", {"revision": now, "physical": True})
+
+    def _call(self, path: str, body: Json) -> Json:
+        connection = http.client.HTTPConnection(self._address, timeout=10)
+        try:
+            connection.request("POST", path, json.dumps(body))
+            response = connection.getresponse()
+            answer: Json = json.loads(response.read())
+        finally:
+            connection.close()
+        if response.status != http.client.OK:
+            raise RuntimeError(f"etcd refuses {path}: {answer}")
+        return answer

@@ -1,0 +1,106 @@
+"""Fixtures that run a control plane, for any test that asks for one.
+
+Such tests are marked ``cluster``: ``-m "not cluster"`` leaves the fast ones. Where the programs are not built, they are
+skipped with the reason and the remedy; ``--require-cluster`` makes that a failure, for a build that must not skip.
+"""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+import pytest
+
+from tests.cluster import binaries
+from tests.cluster.api import Api
+from tests.cluster.control_plane import PROGRAMS, ControlPlane
+from tests.cluster.coredns import CoreDns
+
+CLUSTER_FIXTURES = {"control_plane", "fresh_control_plane"}
+"""Whoever asks for one of these, through whatever other fixture, runs against a cluster."""
+
+TOOLS = ("openssl", "setpriv")
+"""What the machine itself must have."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option."""
+    parser.addoption(
+        "--require-cluster", action="store_true", help="fail where a test would skip for want of a cluster"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line("markers", "cluster: runs against a real Kubernetes (set by the fixtures)")
+    # Before Python 3.14, a synchronous test that runs first makes looptime create an event loop which nobody closes.
+    # Once this thread has been told that it has no loop, looptime leaves it at that.
+    asyncio.set_event_loop(None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests, before ``-m`` selects among them."""
+    for item in items:
+        if CLUSTER_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("cluster")
+
+
+def require_programs(config: pytest.Config, programs: Sequence[str] = PROGRAMS) -> None:
+    """Skip the test unless the programs are there; fail it under ``--require-cluster``."""
+    absent = [tool for tool in TOOLS if shutil.which(tool) is None]
+    reason = f"not installed: {', '.join(absent)}" if absent else binaries.missing(programs)
+    if reason is None:
+        return
+    if config.getoption("--require-cluster"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def control_plane(pytestconfig: pytest.Config) -> Iterator[ControlPlane]:
+    """The cluster that all tests share, started for the first that asks. Do not break it: others are using it."""
+    require_programs(pytestconfig)
+    yield from _running()
+
+
+@pytest.fixture
+def fresh_control_plane(pytestconfig: pytest.Config) -> Iterator[ControlPlane]:
+    """A cluster for this test alone: kill it, compact it."""
+    require_programs(pytestconfig)
+    yield from _running()
+
+
+@pytest.fixture(scope="session")
+def coredns(pytestconfig: pytest.Config, control_plane: ControlPlane) -> Iterator[CoreDns]:
+    """The DNS server of the shared cluster."""
+    require_programs(pytestconfig, ["coredns"])
+    server = CoreDns(control_plane)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def admin(control_plane: ControlPlane) -> AsyncIterator[Api]:
+    """An open session of the shared cluster's administrator."""
+    async with control_plane.admin() as api:
+        yield api
+
+
+@pytest.fixture
+async def namespace(admin: Api) -> str:
+    """A fresh namespace of the shared cluster.
+
+    It is not deleted: the cluster is gone soon anyway, and until then the controllers' work of emptying it would
+    disturb the next test.
+    """
+    metadata = {"generateName": "test-"}
+    created = await admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    return str(created["metadata"]["name"])
+
+
+def _running() -> Iterator[ControlPlane]:
+    control_plane = ControlPlane()
+    control_plane.start()
+    yield control_plane
+    control_plane.stop()

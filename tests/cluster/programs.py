@@ -1,0 +1,129 @@
+"""Programs that run beside the tests, and never longer than they do."""
+
+import http.client
+import os
+import random
+import signal
+import socket
+import ssl
+import subprocess
+import time
+import urllib.parse
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+TAIL = 40
+"""Lines of a log that are worth reading when its program failed."""
+
+POLL = 0.02
+"""Seconds between two looks at whether a program is ready."""
+
+_SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
+"""The thread that starts every program. Linux sends the death signal when the *thread* that started a child ends, and
+a test may start programs from one that ends with its event loop; this thread ends with the interpreter."""
+
+
+class ProgramFailed(Exception):  # noqa: N818 - it tells what happened, as in TimeoutExpired
+    """A program ended, or was not ready in time; the message has the end of its log."""
+
+
+class Program:
+    """A program in a process group of its own, its output in a file, killed by the kernel should pytest die."""
+
+    def __init__(self, command: Sequence[str | Path], *, log: Path) -> None:
+        self.command = [str(part) for part in command]
+        self.name = Path(self.command[0]).name
+        self.log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, or None while the program does not run."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Start the program; its output goes to the end of the log, so that a restart keeps what came before."""
+        if self.pid is not None:
+            raise RuntimeError(f"{self.name} is running already")
+        with self.log.open("ab") as log:
+            self._process = _SPAWNER.submit(
+                subprocess.Popen,
+                ["setpriv", "--pdeathsig", "KILL", "--", *self.command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            ).result()
+
+    def wait_until(self, ready: Callable[[], bool], *, seconds: float = 30) -> None:
+        """Wait until it is ready; if it ends instead, or takes longer, it is stopped and the end of its log is told."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if self.pid is None:
+                raise ProgramFailed(f"{self.name} ended while starting:\n{self.log_tail()}")
+            if time.monotonic() > deadline:
+                self.kill()
+                raise ProgramFailed(f"{self.name} was not ready within {seconds:.0f} s:\n{self.log_tail()}")
+            time.sleep(POLL)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the whole group, if the program runs."""
+        if (pid := self.pid) is not None:
+            os.killpg(pid, number)
+
+    def stop(self, *, seconds: float = 10) -> None:
+        """Ask the program to end, and insist after a while. It is gone when this returns."""
+        self.send(signal.SIGTERM)
+        try:
+            if self._process is not None:
+                self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """``kill -9``: no farewell, no flush."""
+        self.send(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait()
+
+    def log_tail(self) -> str:
+        """The last lines that the program wrote."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-TAIL:])
+
+
+def answers(url: str, *, token: str = "", ca_file: Path | None = None) -> bool:
+    """Whether a GET of the URL answers 200 now."""
+    target = urllib.parse.urlsplit(url)
+    connection: http.client.HTTPConnection
+    if target.scheme == "https":
+        context = ssl.create_default_context(cafile=ca_file)
+        connection = http.client.HTTPSConnection(target.netloc, timeout=5, context=context)
+    else:
+        connection = http.client.HTTPConnection(target.netloc, timeout=5)
+    try:
+        connection.request("GET", target.path, headers={"Authorization": f"Bearer {token}"} if token else {})
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def free_port() -> int:
+    """A free loopback port that stays free.
+
+    It lies below the range from which the kernel takes ports for outgoing connections. From within that range, a port
+    whose server is down for a moment is soon somebody's local port; a client that keeps trying to connect to it can
+    even get connected to itself.
+    """
+    first_ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(first_ephemeral // 2, first_ephemeral)  # noqa: S311 - nothing to guard here
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port

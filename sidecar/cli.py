@@ -64,7 +64,7 @@ def _command(arguments: argparse.Namespace, unknown: Sequence[str]) -> int:
     if arguments.command == "demo":
         from sidecar import demo  # noqa: PLC0415 - the daemon never imports the simulator
 
-        return demo.main(arguments.listen)
+        return demo.main(arguments.listen, arguments.seconds)
     settings = parse(vars(arguments), os.environ, unknown)
     from sidecar import daemon  # noqa: PLC0415 - mistakes are told before half a second of imports
 
@@ -169,6 +169,7 @@ def _parser() -> argparse.ArgumentParser:
         )
     demo = commands.add_parser("demo", help="a scripted cluster in process, no Kubernetes needed", allow_abbrev=False)
     demo.add_argument("--listen", default="127.0.0.1:0", metavar="ADDRESS:PORT", help="where to serve the status")
+    demo.add_argument("--seconds", default=56.0, type=float, metavar="NUMBER", help="how long it takes; default 56")
     commands.add_parser("formats", help="every format with a sample", allow_abbrev=False)
     return parser
 

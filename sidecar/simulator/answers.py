@@ -63,7 +63,7 @@ class Answers:
         try:
             target = route(http.method, http.path, http.query)
         except RefusedError as refusal:
-            return web.Response(status=refusal.status["code"], body=events.encode(refusal.status), headers=JSON)
+            return web.Response(status=refusal.status["code"], body=events.encode(refusal.status) + b"\n", headers=JSON)
         if target is None:
             code, body = _OUTSIDE.get(http.path, _NO_SUCH_PATH)
             return web.Response(status=code, body=body, headers=PLAIN)

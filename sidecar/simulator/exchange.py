@@ -71,6 +71,7 @@ class Exchange:
             return self._response
         response = web.Response(status=code, body=body, headers=self._with_warning(headers))
         if len(body) > _COMPRESS_ABOVE and "gzip" in self.http.headers.get(hdrs.ACCEPT_ENCODING, ""):
+            response.headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING
             response.enable_compression(ContentCoding.gzip)
         self.record(code)
         return response

@@ -10,7 +10,7 @@ from sidecar.simulator.status import RefusedError
 
 _PATH = re.compile(
     r"/(?:api|apis/(?P<group>[^/]+))/(?P<version>v[^/]+)"
-    r"(?:/namespaces/(?P<namespace>[^/]+))?/(?P<resource>[a-z]+)(?:/(?P<name>[^/]+))?",
+    r"(?:/namespaces/(?P<namespace>[^/]+))?/(?P<resource>[^/]+)(?:/(?P<name>[^/]+))?",
 )
 _GROUPS = {resource.group for resource in RESOURCES.values()}
 _VERBS = {

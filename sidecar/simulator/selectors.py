@@ -1,7 +1,8 @@
 """Label and field selectors: from the text in a query to a yes or no about an object.
 
 The grammar is the API server's: ``a=b``, ``a==b``, ``a!=b``, ``a>1``, ``a<1``, ``a in (b,c)``, ``a notin (b,c)``,
-``a``, ``!a``, joined by commas; fields know equality alone. The negative forms also match an object without the label, which surprises people once. Pure.
+``a``, ``!a``, joined by commas; fields know equality alone. The negative forms also match an object without the label,
+which surprises people once. Pure.
 """
 
 import re

@@ -143,9 +143,14 @@ class Simulator:
             await runner.cleanup()
 
     async def serve_again(self, *, lose_history: bool = False) -> None:
-        """Serve on the same port as before; with *lose_history* as a server that starts with an empty cache."""
+        """Serve on the same port as before.
+
+        Args:
+            lose_history: Refuse watches from before, as a restarted server does as soon as anything at all has been
+                written meanwhile: its cache is empty. Pages go on nevertheless.
+        """
         if lose_history:
-            self.compact()
+            self.store.restart()
         server = web.Server(self._answers.answer, handler_cancellation=True, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=0)
         await self._runner.setup()

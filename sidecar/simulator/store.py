@@ -50,6 +50,7 @@ class Store:
         self._objects: dict[str, dict[Key, Object]] = {name: {} for name in RESOURCES}
         self._changes: dict[str, list[Change]] = {name: [] for name in RESOURCES}
         self._floor = dict.fromkeys(RESOURCES, START)
+        self._cached_since = START
 
     def put(self, resource: str, obj: Object) -> Change | None:
         """Create or replace an object; None if that changes nothing, in which case the revision stays."""
@@ -103,6 +104,20 @@ class Store:
             raise ExpiredError(f"too old resource version: {since} ({self._floor[resource]})")
         changes = self._changes[resource]
         return changes[bisect_right(changes, since, key=attrgetter("revision")) :]
+
+    def watchable(self, resource: str, since: int) -> list[Change]:
+        """The same for a watch, which the cache of the server serves: it may go back less far than the history.
+
+        Raises:
+            ExpiredError: It does not go back so far.
+        """
+        if since < self._cached_since:
+            raise ExpiredError(f"too old resource version: {since} ({self._cached_since})")
+        return self.changes(resource, since)
+
+    def restart(self) -> None:
+        """Begin with an empty cache, as a server does: pages can be continued, watches from before cannot."""
+        self._cached_since = self.revision
 
     def compact(self) -> None:
         """Forget all history: only the present revision can still be watched from or listed at."""

@@ -19,7 +19,6 @@ from sidecar.simulator.selectors import Selection
 from sidecar.simulator.status import RefusedError
 from sidecar.simulator.store import Change, ExpiredError, Store
 
-
 _STREAM = "sendInitialEvents"
 _MATCH = "resourceVersionMatch"
 
@@ -67,7 +66,7 @@ class Watch:
 
     def _begin_with_history(self, store: Store, since: int) -> None:
         try:
-            for change in store.changes(self.resource.name, since):
+            for change in store.watchable(self.resource.name, since):
                 self.offer(change)
         except ExpiredError as error:
             self.refuse(status.expired(str(error)))

@@ -15,6 +15,7 @@ from tests.cluster import objects
 from tests.cluster.access import REVOCATION_SECONDS, revocable_token
 from tests.cluster.api import Api, ApiError, Json
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.fixtures import require_programs
 
 READ_SLICES = [{"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]}]
 
@@ -50,8 +51,10 @@ async def until_refused(api: Api, namespace: str, *, seconds: float) -> ApiError
             await asyncio.sleep(0.1)
 
 
-def test_starts_and_stops_without_a_trace() -> None:
+@pytest.mark.cluster
+def test_starts_and_stops_without_a_trace(pytestconfig: pytest.Config) -> None:
     """Ready in seconds; afterwards neither a process nor a file is left."""
+    require_programs(pytestconfig)
     started = time.monotonic()
     control_plane = ControlPlane()
     control_plane.start()

@@ -1,0 +1,77 @@
+"""What a selector selects. The contract test asks a real server the same; here is what it costs too much to ask."""
+
+import pytest
+
+from sidecar.simulator.resources import RESOURCES, Object
+from sidecar.simulator.selectors import BadSelectorError, select
+
+PODS = RESOURCES["pods"]
+POD: Object = {
+    "metadata": {"name": "app-0", "namespace": "default", "labels": {"app": "a", "index": "7"}},
+    "spec": {"nodeName": "node-1"},
+    "status": {"phase": "Running"},
+}
+
+
+@pytest.mark.parametrize(
+    ("selector", "selected"),
+    [
+        ("", True),
+        ("app=a", True),
+        ("app == a", True),
+        ("app=b", False),
+        ("app!=b", True),
+        ("tier!=b", True),
+        ("app in (b, a)", True),
+        ("app in (b)", False),
+        ("app notin (b)", True),
+        ("tier notin (b)", True),
+        ("app", True),
+        ("!app", False),
+        ("! tier", True),
+        ("index>6", True),
+        ("index<6", False),
+        ("app>6", False),
+        ("app=a,index in (6,7),!tier", True),
+        ("app=a,tier", False),
+    ],
+)
+def test_labels(selector: str, selected: bool) -> None:  # noqa: FBT001
+    """Every operator, alone and together."""
+    assert (POD in select(PODS, labels=selector)) is selected
+
+
+@pytest.mark.parametrize(
+    ("selector", "selected"),
+    [
+        ("metadata.name=app-0", True),
+        ("metadata.namespace=other", False),
+        ("spec.nodeName=node-1,status.phase!=Failed", True),
+        ("spec.nodeName=", False),
+        ("status.podIP=", True),
+    ],
+)
+def test_fields(selector: str, selected: bool) -> None:  # noqa: FBT001
+    """A field that is not there is empty."""
+    assert (POD in select(PODS, fields=selector)) is selected
+
+
+@pytest.mark.parametrize("namespace", [None, "default"])
+def test_no_namespace_is_every_namespace(namespace: str | None) -> None:
+    """A collection is of one namespace or of all."""
+    assert POD in select(PODS, namespace)
+    assert POD not in select(PODS, "other")
+
+
+@pytest.mark.parametrize("selector", ["a=(b", "a in b", "=a", "a in (b", "a b"])
+def test_labels_that_make_no_sense(selector: str) -> None:
+    """They are refused, not ignored."""
+    with pytest.raises(BadSelectorError, match="unable to parse requirement"):
+        select(PODS, labels=selector)
+
+
+@pytest.mark.parametrize("selector", ["spec.containers=x", "metadata.name", "metadata.name in (a)"])
+def test_fields_that_make_no_sense(selector: str) -> None:
+    """So are fields that have no index, and operators that only labels have."""
+    with pytest.raises(BadSelectorError):
+        select(PODS, fields=selector)

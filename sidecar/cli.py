@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 from sidecar import __version__
 from sidecar.errors import SettingsError, SidecarError
-from sidecar.settings import OPTIONS, PREFIX, resolve
+from sidecar.options import OPTIONS, PREFIX, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sidecar.settings import Option, Settings
+    from sidecar.options import Option
+    from sidecar.settings import Settings
 
     Texts = dict[str, tuple[str, list[str]]]
 

@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 
 logger = structlog.get_logger(__name__)
 
-REFUSED_CAP = 2.0
-"""Seconds (twice that with jitter) between attempts while nobody listens: to be back within 5 s of the API server."""
-
 
 class Daemon:
     """One run, from the settings to the end.
@@ -81,7 +78,9 @@ class Daemon:
     async def _work(self, *, once: bool) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
-                running = [tasks.create_task(self._keeper.follow(source), name=source.scope) for source in self._sources]
+                running = [
+                    tasks.create_task(self._keeper.follow(source), name=source.scope) for source in self._sources
+                ]
                 running.append(tasks.create_task(self._keeper.publish_forever(), name="publish"))
                 if once:
                     await self._keeper.first_publication.wait()
@@ -133,8 +132,6 @@ class Daemon:
                 collection,
                 metrics=self.metrics,
                 floor=publisher.floor.revisions.get(collection.scope, ""),
-                failing=Backoff(clock=clock, dice=dice),
-                refused=Backoff(clock=clock, dice=dice, cap=REFUSED_CAP),
                 clock=clock,
                 dice=dice,
                 timing=Timing(),

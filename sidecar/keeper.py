@@ -135,7 +135,11 @@ class Keeper:
         if not state.synced:
             if not self.published and self._clock() >= limit:
                 raise StartTimeoutError(f"No complete answer within --start-timeout: {self._failures()}")
-            return "not-synced", f"no complete answer yet: {self._failures()}", float("inf") if self.published else limit
+            return (
+                "not-synced",
+                f"no complete answer yet: {self._failures()}",
+                float("inf") if self.published else limit,
+            )
         if state.problems:
             if not self.published and self._clock() >= limit:
                 raise StartTimeoutError(f"No usable answer within --start-timeout: {' '.join(state.problems)}")

@@ -55,23 +55,38 @@ class Metrics:
             registry=registry,
         )
         self.writes = Counter(
-            "membership_file_writes_total", "Publications by what became of a file.", ["output", "result"], registry=registry
+            "membership_file_writes_total",
+            "Publications by what became of a file.",
+            ["output", "result"],
+            registry=registry,
         )
         self.last_write = Gauge(
-            "membership_file_last_write_timestamp_seconds", "When the file was last replaced.", ["output"], registry=registry
+            "membership_file_last_write_timestamp_seconds",
+            "When the file was last replaced.",
+            ["output"],
+            registry=registry,
         )
         self.generation = Gauge(
-            "membership_file_generation", "How often the files were changed, restarts included.", ["output"], registry=registry
+            "membership_file_generation",
+            "How often the files were changed, restarts included.",
+            ["output"],
+            registry=registry,
         )
         self.write_errors = Counter(
-            "membership_file_write_errors_total", "Failed replacements by errno.", ["output", "errno"], registry=registry
+            "membership_file_write_errors_total",
+            "Failed replacements by errno.",
+            ["output", "errno"],
+            registry=registry,
         )
         self.guard_held = Gauge(
             "membership_guard_held", "1 while a guard keeps a set from being published.", ["reason"], registry=registry
         )
         self.source_up = Gauge("membership_source_up", "1 while the source answers.", ["source"], registry=registry)
         self.last_sync = Gauge(
-            "membership_last_sync_timestamp_seconds", "When the source was last heard of.", ["source"], registry=registry
+            "membership_last_sync_timestamp_seconds",
+            "When the source was last heard of.",
+            ["source"],
+            registry=registry,
         )
         self.events = Counter(
             "membership_watch_events_total", "What the source said.", ["source", "type"], registry=registry
@@ -79,14 +94,18 @@ class Metrics:
         self.restarts = Counter(
             "membership_watch_restarts_total", "Watches that ended, by reason.", ["source", "reason"], registry=registry
         )
-        self.relists = Counter("membership_relists_total", "Lists after the first, by reason.", ["reason"], registry=registry)
+        self.relists = Counter(
+            "membership_relists_total", "Lists after the first, by reason.", ["reason"], registry=registry
+        )
         self.requests = Counter(
             "membership_api_requests_total", "Requests to the API server.", ["verb", "code"], registry=registry
         )
         self.token_reloads = Counter(
             "membership_token_reloads_total", "Readings of the credentials.", ["result"], registry=registry
         )
-        self.ca_reloads = Counter("membership_ca_reloads_total", "Changes of TLS material.", ["result"], registry=registry)
+        self.ca_reloads = Counter(
+            "membership_ca_reloads_total", "Changes of TLS material.", ["result"], registry=registry
+        )
         self.log_dropped = Counter(
             "membership_log_events_dropped_total", "Log lines dropped because nobody read them.", registry=registry
         )

@@ -61,13 +61,26 @@ class Publication(NamedTuple):
 class System(Protocol):
     """The calls of ``os`` that replacing a file takes; the tests make each of them fail in turn."""
 
-    def open(self, path: str, flags: int, mode: int = ..., *, dir_fd: int | None = ...) -> int: ...
-    def write(self, fd: int, data: memoryview) -> int: ...
-    def fchmod(self, fd: int, mode: int) -> None: ...
-    def fsync(self, fd: int) -> None: ...
-    def close(self, fd: int) -> None: ...
-    def rename(self, src: str, dst: str, *, src_dir_fd: int | None = ..., dst_dir_fd: int | None = ...) -> None: ...
-    def unlink(self, path: str, *, dir_fd: int | None = ...) -> None: ...
+    def open(self, path: str, flags: int, mode: int = ..., *, dir_fd: int | None = ...) -> int:
+        """Like ``os.open``."""
+
+    def write(self, fd: int, data: memoryview) -> int:
+        """Like ``os.write``: it may take less than all."""
+
+    def fchmod(self, fd: int, mode: int) -> None:
+        """Like ``os.fchmod``."""
+
+    def fsync(self, fd: int) -> None:
+        """Like ``os.fsync``."""
+
+    def close(self, fd: int) -> None:
+        """Like ``os.close``."""
+
+    def rename(self, src: str, dst: str, *, src_dir_fd: int | None = ..., dst_dir_fd: int | None = ...) -> None:
+        """Like ``os.rename``."""
+
+    def unlink(self, path: str, *, dir_fd: int | None = ...) -> None:
+        """Like ``os.unlink``."""
 
 
 class File:
@@ -223,7 +236,10 @@ class Publisher:
 def refuse_unpublishable(path: Path, mounts: Mapping[str, str]) -> None:
     """Raise ``PublishError`` if *path* can never be replaced by a rename."""
     if str(path) in mounts:
-        reason = "EBUSY", f"{path} is a mount point (a subPath or a single-file mount): mount the directory, not the file."
+        reason = (
+            "EBUSY",
+            f"{path} is a mount point (a subPath or a single-file mount): mount the directory, not the file.",
+        )
     elif path.is_dir():
         reason = "EISDIR", f"{path} is a directory: name the file in it."
     elif not path.parent.is_dir():

@@ -1,8 +1,7 @@
-"""What can be set: the options as one table, and the frozen value that parsing makes of it.
+"""What a run is told, as one frozen value, and how each kind of value is written.
 
-Pure. Flags, ``MEMBERSHIP_*`` variables, YAML keys, ``--help`` and the README's manual are all made from ``OPTIONS``.
-``resolve`` turns the texts that ``cli`` collected into ``Settings`` or into every error at once. No part of the daemon
-below ``daemon`` knows ``Settings``: the parts take plain arguments.
+Pure. The table of options is in ``options``. No part of the daemon below ``daemon`` knows ``Settings``: the parts take
+plain arguments.
 """
 
 from __future__ import annotations
@@ -10,17 +9,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sidecar.errors import SettingsError
 from sidecar.formats import FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
 
     from sidecar.formats import Format
-
-PREFIX = "MEMBERSHIP_"
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+")
@@ -75,55 +71,6 @@ class Settings:
     listen: Listen | None
     log_level: str
     log_format: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
-    """One thing that can be set.
-
-    Args:
-        name: as a YAML key; with ``--`` before it, a flag; in capitals, a variable.
-        value: what stands for its value in the manual.
-        parse: makes the value of a text, or raises ``ValueError`` with the rest of a sentence.
-        default: the text that stands for it when it is not set; None if it must be.
-        text: for the manual.
-        separator: splits a text into several; None if it takes one. ``" "`` is any white space.
-    """
-
-    name: str
-    value: str
-    parse: Callable[[str], Any]
-    default: str | None
-    text: str
-    separator: str | None = None
-
-    @property
-    def flag(self) -> str:
-        """As a flag."""
-        return f"--{self.name}"
-
-    @property
-    def variable(self) -> str:
-        """As a variable."""
-        return PREFIX + self.name.replace("-", "_").upper()
-
-    @property
-    def field(self) -> str:
-        """As a field of ``Settings``."""
-        return self.name.replace("-", "_")
-
-    def of(self, texts: Sequence[str]) -> Any:  # noqa: ANN401 - each option has a type of its own
-        """The value of what was given.
-
-        Raises:
-            ValueError: with the rest of a sentence.
-        """
-        if self.separator is None:
-            return self.parse(texts[-1])
-        return tuple(self.parse(part.strip()) for text in texts for part in self._split(text) if part.strip())
-
-    def _split(self, text: str) -> list[str]:
-        return text.split() if self.separator == " " else text.split(self.separator)
 
 
 def duration(text: str) -> float:
@@ -197,188 +144,3 @@ def one_of(*choices: str) -> Callable[[str], str]:
 def optional_path(text: str) -> Path | None:
     """A path, or None if empty."""
     return Path(text) if text else None
-
-
-OPTIONS = (
-    Option(
-        name="service",
-        value="NAME[.NAMESPACE]",
-        parse=service,
-        default=None,
-        separator=",",
-        text="Whose endpoints are the members; repeat it or separate several with commas for their union.",
-    ),
-    Option(
-        name="output",
-        value="FORMAT=PATH",
-        parse=output,
-        default=None,
-        separator=" ",
-        text="A file to keep true; repeat it for more, in the variable separated by white space.",
-    ),
-    Option(
-        name="namespace",
-        value="NAME",
-        parse=str,
-        default="",
-        text="The namespace of services that name none; default the pod's own, else the kubeconfig's.",
-    ),
-    Option(
-        name="source",
-        value="auto|endpointslice",
-        parse=one_of("auto", "endpointslice"),
-        default="auto",
-        text="Where the members come from; auto is endpointslice.",
-    ),
-    Option(
-        name="port",
-        value="NUMBER|NAME",
-        parse=member_port,
-        default="",
-        text="The member port; default the Service's sole port. Several and no choice is an error that lists them.",
-    ),
-    Option(
-        name="address-family",
-        value="auto|ipv4|ipv6",
-        parse=one_of("auto", "ipv4", "ipv6"),
-        default="auto",
-        text="The family of the addresses; auto is ipv4 if any member has it. The json file has both.",
-    ),
-    Option(
-        name="not-ready",
-        value="include|exclude|prefer-ready",
-        parse=one_of("include", "exclude", "prefer-ready"),
-        default="prefer-ready",
-        text="What becomes of members that are not ready; prefer-ready: ready ones if there are any, else all.",
-    ),
-    Option(
-        name="min-members",
-        value="NUMBER",
-        parse=count,
-        default="1",
-        text="How many members the first file must have.",
-    ),
-    Option(
-        name="start-timeout",
-        value="DURATION",
-        parse=duration,
-        default="5m",
-        text="How long the first file waits for that; then it is written with those there are. Without a complete"
-        " answer by then, the program ends with exit code 1.",
-    ),
-    Option(
-        name="settle",
-        value="DURATION",
-        parse=duration,
-        default="200ms",
-        text="How long it must be quiet before a leave, or a change soon after another, is written.",
-    ),
-    Option(
-        name="settle-max",
-        value="DURATION",
-        parse=duration,
-        default="1s",
-        text="How long a change waits for that at most.",
-    ),
-    Option(
-        name="fsync",
-        value="auto|always|never",
-        parse=one_of("auto", "always", "never"),
-        default="auto",
-        text="Whether a file is on the disk before it is renamed; auto: unless the volume is in memory.",
-    ),
-    Option(
-        name="pod-uid",
-        value="UID",
-        parse=str,
-        default="",
-        text="The UID of the sidecar's own pod, from the downward API; it marks the member that is self.",
-    ),
-    Option(
-        name="pod-name",
-        value="NAME",
-        parse=str,
-        default="",
-        text="Its name, used where the UID is not known.",
-    ),
-    Option(
-        name="kubeconfig",
-        value="FILE",
-        parse=optional_path,
-        default="",
-        text="How to reach the API server; default the pod's service account, else the default kubeconfig.",
-    ),
-    Option(
-        name="context",
-        value="NAME",
-        parse=str,
-        default="",
-        text="The context in it; default its current one.",
-    ),
-    Option(
-        name="listen",
-        value="ADDRESS:PORT|off",
-        parse=listen,
-        default="[::]:9466",
-        text="Where to serve /metrics, /livez, /readyz, /startupz and /status; [::] takes IPv4 too.",
-    ),
-    Option(
-        name="log-level",
-        value="debug|info|warning|error",
-        parse=one_of("debug", "info", "warning", "error"),
-        default="info",
-        text="The lowest level that is logged.",
-    ),
-    Option(
-        name="log-format",
-        value="json|console",
-        parse=one_of("json", "console"),
-        default="json",
-        text="How.",
-    ),
-)
-"""Every option, in the order of the manual."""
-
-
-def resolve(texts: Mapping[str, tuple[str, Sequence[str]]], problems: Sequence[str] = ()) -> Settings:
-    """The settings.
-
-    Args:
-        texts: for each option's name, where its texts come from (for sentences) and the texts.
-        problems: what was wrong already when they were collected.
-
-    Raises:
-        SettingsError: with all problems.
-    """
-    found = list(problems)
-    values: dict[str, Any] = {}
-    for option in OPTIONS:
-        origin, given = texts.get(option.name, ("its default", None if option.default is None else [option.default]))
-        if given is None:
-            found.append(f"{option.flag} is missing: {option.text}")
-            continue
-        try:
-            values[option.field] = option.of(given)
-        except ValueError as error:
-            found.append(f"{origin}: {error}.")
-    found += _conflicts(values)
-    if found:
-        raise SettingsError(found)
-    return Settings(**values)
-
-
-def _conflicts(values: Mapping[str, Any]) -> list[str]:
-    found = []
-    for name in ("service", "output"):
-        if values.get(name) == ():
-            found.append(f"--{name} is empty: give at least one.")
-    paths = [str(output.path) for output in values.get("output", ())]
-    found += [f"--output names {path} twice: give each output a file of its own." for path in _twice(paths)]
-    settle, longest = values.get("settle"), values.get("settle_max")
-    if settle is not None and longest is not None and longest < settle:
-        found.append("--settle-max is shorter than --settle: make it at least as long.")
-    return found
-
-
-def _twice(texts: Sequence[str]) -> list[str]:
-    return sorted({text for text in texts if texts.count(text) > 1})

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from sidecar.simulator import projections
+from sidecar.simulator import projections, slices
 from sidecar.simulator.projections import Identity, ScriptedMember
 from sidecar.simulator.resources import Object
 from sidecar.simulator.slices import PER_SLICE, Slices
@@ -70,7 +70,8 @@ class ScriptedService:
         self._born = 0
         self._members: dict[str, ScriptedMember] = {}
         families = ("IPv4", "IPv6") if dual_stack else ("IPv4",)
-        self._slices = {family: Slices(name, per_slice) for family in families}
+        names = slices.names(name)
+        self._slices = {family: Slices(names, per_slice) for family in families}
         if "services" in write:
             target.put("services", projections.service(self._identity, families))
         self._reconcile(())
@@ -151,10 +152,10 @@ class ScriptedService:
                 self._target.delete("pods", self._identity.namespace, name)
 
     def _write_slices(self, family: str, changed: Iterable[str]) -> None:
-        slices = self._slices[family]
-        writes = slices.reconcile(self._members, changed)
+        of_family = self._slices[family]
+        writes = of_family.reconcile(self._members, changed)
         for name in (*writes.created, *writes.updated):
-            members = (self._members[member] for member in slices.members[name])
+            members = (self._members[member] for member in of_family.members[name])
             self._target.put("endpointslices", projections.endpoint_slice(self._identity, name, family, members))
         for name in writes.deleted:
             self._target.delete("endpointslices", self._identity.namespace, name)

@@ -6,8 +6,9 @@ that an endpoint on the move may be seen twice. The algorithm is that of ``recon
 the objects that come of it are in ``projections``. Pure.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TypeAlias
 
 PER_SLICE = 100
@@ -27,16 +28,20 @@ class Writes:
 
 
 class Slices:
-    """The slices of one service and one address family."""
+    """The slices of one service and one address family.
 
-    def __init__(self, prefix: str, per_slice: int = PER_SLICE) -> None:
+    Args:
+        names: Names for new slices, shared by the families of a service.
+        per_slice: How many endpoints a slice holds at most.
+    """
+
+    def __init__(self, names: Iterator[str], per_slice: int = PER_SLICE) -> None:
         self.members: dict[str, Slice] = {}
         """By the name of the slice."""
 
-        self._prefix = prefix
+        self._names = names
         self._per_slice = per_slice
         self._slice_of: dict[str, str] = {}
-        self._named = 0
 
     def reconcile(self, wanted: Mapping[str, object], changed: Iterable[str]) -> Writes:
         """Place new members, take out those that are no longer wanted.
@@ -74,17 +79,16 @@ class Slices:
             self._slice_of[name] = home
         del homeless[:room]
 
-    def _closest_to_full(self, count: int, touched: Mapping[str, None]) -> str | None:
+    def _closest_to_full(self, newcomers: int, touched: Mapping[str, None]) -> str | None:
         fitting = (
             name
             for name, members in self.members.items()
-            if name not in touched and len(members) + count <= self._per_slice
+            if name not in touched and len(members) + newcomers <= self._per_slice
         )
         return max(fitting, key=lambda name: len(self.members[name]), default=None)
 
     def _new(self) -> str:
-        self._named += 1
-        name = f"{self._prefix}-{_suffix(self._named)}"
+        name = next(self._names)
         self.members[name] = {}
         return name
 
@@ -103,8 +107,9 @@ class Slices:
         return writes
 
 
-def _suffix(number: int) -> str:
-    """Five characters, as generateName appends them, but the same in every run."""
+def names(prefix: str) -> Iterator[str]:
+    """Names as generateName makes them, but the same in every run."""
     letters = "bcdfghjklmnpqrstvwxz2456789"
-    number *= 7_368_787  # coprime to 27**5: scatters consecutive numbers, never repeats one
-    return "".join(letters[number // len(letters) ** place % len(letters)] for place in range(5))
+    for number in count(7_368_787, 7_368_787):  # coprime to 27**5: neighbours look different, none comes twice
+        suffix = (letters[number // len(letters) ** place % len(letters)] for place in range(5))
+        yield f"{prefix}-{''.join(suffix)}"

@@ -116,7 +116,7 @@ class Connection:
         session: aiohttp.ClientSession,
         path: str,
         query: Mapping[str, str],
-        timeout: aiohttp.ClientTimeout,
+        patience: aiohttp.ClientTimeout,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         grant = await self.credentials.current()
         with translated(grant.host):
@@ -127,7 +127,7 @@ class Connection:
                 ssl=grant.tls,
                 server_hostname=grant.server_name,
                 proxy=grant.proxy,
-                timeout=timeout,
+                timeout=patience,
                 allow_redirects=False,
             )
         try:
@@ -173,7 +173,9 @@ def translated(host: str) -> Iterator[None]:
     except (aiohttp.ClientConnectorError, ConnectionRefusedError) as error:
         raise SourceError("refused", f"{host} cannot be reached: {error}.") from error
     except (aiohttp.ClientError, OSError) as error:
-        raise SourceError("connection", f"The connection to {host} broke: {str(error) or type(error).__name__}.") from error
+        raise SourceError(
+            "connection", f"The connection to {host} broke: {str(error) or type(error).__name__}."
+        ) from error
     except ValueError as error:  # a header that HTTP forbids, a line that is no chunk
         raise SourceError("malformed", f"{host} or the credentials for it are malformed: {error}.") from error
 

@@ -1,8 +1,8 @@
 """Who we are and where the API server is, as kubernetes-asyncio loads it, kept fresh.
 
 The only module that knows kubernetes-asyncio. Its loaders are run again each minute and after a 401, into a new
-``Configuration``: so a rotated token, a rotated CA and an expired exec plug-in token are all one case. A reading that fails (an empty token file while the kubelet writes it, a plug-in that dies) keeps the old
-one. Never logs a token.
+``Configuration``: so a rotated token, a rotated CA and an expired exec plug-in token are all one case. A reading that
+fails (an empty token file while the kubelet writes it, a plug-in that dies) keeps the old one. Never logs a token.
 """
 
 from __future__ import annotations

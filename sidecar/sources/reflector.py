@@ -24,6 +24,7 @@ import structlog
 
 from sidecar.errors import SourceError
 from sidecar.members import Applied, Deleted, Failed, Listed, Recovered
+from sidecar.sources.backoff import Backoff
 from sidecar.sources.objects import decode_metadata, decode_page, decode_status, decode_watch_event
 from sidecar.sources.stream import lines
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from sidecar.members import Event, Group
     from sidecar.metrics import Metrics
     from sidecar.sources.api import Connection
-    from sidecar.sources.backoff import Backoff
     from sidecar.sources.objects import Metadata, WatchEvent
 
 log = structlog.get_logger(__name__)
@@ -71,6 +71,8 @@ class Timing:
     """A watch that ends sooner and without an event is a failure, not an end (VeryShortWatchError)."""
     too_large_tries: int = 3
     """How often a server that is behind is asked again before a consistent read (it waits 3 s itself each time)."""
+    refused_cap: float = 2.0
+    """Between attempts while nobody listens (with jitter, twice that): cheap to find out, and good to be back soon."""
 
 
 class Reflector:
@@ -81,8 +83,6 @@ class Reflector:
         collection: what to follow.
         metrics: where to count.
         floor: the resourceVersion that a predecessor published, empty if there is none.
-        failing: backoff after errors of the server.
-        refused: backoff while nobody listens, a cheap thing to find out: with a low cap, to be back soon.
         clock: monotonic seconds.
         dice: a random number in [0, 1).
         timing: the durations.
@@ -95,8 +95,6 @@ class Reflector:
         *,
         metrics: Metrics,
         floor: str,
-        failing: Backoff,
-        refused: Backoff,
         clock: Callable[[], float],
         dice: Callable[[], float],
         timing: Timing,
@@ -107,8 +105,8 @@ class Reflector:
         self._connection = connection
         self._collection = collection
         self._metrics = metrics
-        self._failing = failing
-        self._refused = refused
+        self._failing = Backoff(clock=clock, dice=dice)
+        self._refused = Backoff(clock=clock, dice=dice, cap=timing.refused_cap)
         self._clock = clock
         self._dice = dice
         self._timing = timing

@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.simulator.slices import Slices, Writes
+from sidecar.simulator.slices import Slices, Writes, names
 
 
 def placed(count: int, per_slice: int = 4) -> tuple[Slices, dict[str, None]]:
     """Slices with members m0, m1, ..."""
-    slices = Slices("app", per_slice)
+    slices = Slices(names("app"), per_slice)
     wanted = {f"m{number}": None for number in range(count)}
     slices.reconcile(wanted, wanted)
     return slices, wanted
@@ -77,7 +77,7 @@ def test_a_change_rewrites_one_slice() -> None:
 @given(st.lists(st.sets(st.integers(min_value=0, max_value=40)), max_size=8), st.integers(min_value=1, max_value=7))
 def test_everyone_is_in_exactly_one_slice(steps: list[set[int]], per_slice: int) -> None:
     """Whatever comes and goes, no slice overflows, and only the one slice of an empty service is empty."""
-    slices = Slices("app", per_slice)
+    slices = Slices(names("app"), per_slice)
     before: set[str] = set()
     for step in steps:
         wanted = {f"m{number}" for number in step}

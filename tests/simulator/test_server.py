@@ -1,0 +1,203 @@
+"""The levers of the simulator: what a test does to it, and what a client sees of that.
+
+What it has in common with a real server is in test_contract, what goes wrong by script in test_faults.
+"""
+
+import asyncio
+import json
+import ssl
+import subprocess
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from sidecar.simulator import ScriptedService, Simulator
+from sidecar.simulator.watching import Pace
+from tests.simulator.client import SLICES, Client, endpoint_slice, told
+
+
+async def test_what_is_put_is_served(simulator: Simulator, local: Client) -> None:
+    """Without a request, and without await."""
+    stored = simulator.put(SLICES, endpoint_slice("a"))
+    answer = await local.get("a")
+    assert answer.revision == stored["metadata"]["resourceVersion"]
+    assert simulator.delete(SLICES, "default", "a")
+    assert not simulator.delete(SLICES, "default", "a")
+    assert (await local.get("a")).code == 404
+
+
+async def test_a_watch_is_told_of_what_is_put(simulator: Simulator, local: Client) -> None:
+    """In the order of the calls."""
+    async with local.watch() as events:
+        await simulator.request(verb="watch")
+        service = ScriptedService(simulator, write=(SLICES,))
+        service.scale(2)
+        service.remove("app-0")
+        seen = [await anext(events) for _ in range(3)]
+    assert [event["type"] for event in seen] == ["ADDED", "MODIFIED", "MODIFIED"]
+    assert [len(event["object"]["endpoints"]) for event in seen] == [0, 2, 1]
+
+
+async def test_a_large_service_goes_over_the_wire(simulator: Simulator, local: Client) -> None:
+    """Ten thousand endpoints, listed and watched."""
+    ScriptedService(simulator).scale(10_000)
+    listed = (await local.listed()).body["items"]
+    async with local.watch() as events:
+        watched = [await anext(events) for _ in range(100)]
+    assert sum(len(item["endpoints"]) for item in listed) == 10_000
+    assert sum(len(event["object"]["endpoints"]) for event in watched) == 10_000
+
+
+async def test_the_journal_says_what_was_asked(simulator: Simulator, local: Client) -> None:
+    """Verb, resource, namespace, parameters, code, and who it was."""
+    await local.send("GET", local.path(), {"limit": "5"}, headers={"Authorization": "Bearer x", "User-Agent": "me/1"})
+    await local.get("nobody", "pods")
+    first, second = simulator.requests
+    assert (first.verb, first.resource, first.namespace, first.name) == ("list", SLICES, "default", None)
+    assert (first.query, first.status, first.authenticated, first.user_agent) == ({"limit": "5"}, 200, True, "me/1")
+    assert (second.verb, second.name, second.status, second.authenticated) == ("get", "nobody", 404, False)
+
+
+async def test_a_request_can_be_waited_for(simulator: Simulator, local: Client) -> None:
+    """The count-th of a description, past or to come."""
+    waiting = asyncio.create_task(simulator.request(lambda it: it.status == 404, verb="get", count=2))
+    await local.get("one")
+    await local.listed()
+    assert not waiting.done()
+    await local.get("two")
+    assert (await waiting).name == "two"
+    assert (await simulator.request(resource=SLICES, after=1)).verb == "list"
+
+
+async def test_only_accepted_tokens_are_let_in(local: Client, simulator: Simulator) -> None:
+    """From the next request on; a watch that runs is not looked at again."""
+    simulator.accept_tokens("new")
+    codes = [
+        (await local.send("GET", local.path(), headers=headers)).code
+        for headers in ({}, {"Authorization": "Bearer old"}, {"Authorization": "Bearer new"}, {"Authorization": "new"})
+    ]
+    assert codes == [401, 401, 200, 401]
+
+
+async def test_cut_watches_break_in_mid_stream(simulator: Simulator, local: Client) -> None:
+    """The client can tell it from an end; other requests do not notice."""
+    async with local.watch() as events:
+        await simulator.request(verb="watch")
+        assert simulator.watches == 1
+        simulator.cut_watches()
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await anext(events)
+    assert (await local.listed()).code == 200
+    assert simulator.watches == 0
+
+
+async def test_reset_watches_break_by_rst(simulator: Simulator, local: Client) -> None:
+    """The kernel says so."""
+    async with local.watch() as events:
+        await simulator.request(verb="watch")
+        simulator.cut_watches(reset=True)
+        with pytest.raises(aiohttp.ClientError, match="reset"):
+            await anext(events)
+
+
+async def test_ended_watches_end_cleanly(simulator: Simulator, local: Client) -> None:
+    """What is queued still comes."""
+    async with local.watch() as events:
+        await simulator.request(verb="watch")
+        simulator.put(SLICES, endpoint_slice("a"))
+        simulator.end_watches()
+        assert [told(event) async for event in events] == [("ADDED", "a")]
+
+
+async def test_a_server_that_is_away_refuses_and_comes_back(simulator: Simulator, local: Client) -> None:
+    """The same port, the same objects; watches break as if it had been killed."""
+    stored = simulator.put(SLICES, endpoint_slice("a"))["metadata"]["resourceVersion"]
+    port = simulator.port
+    async with local.watch(resourceVersion=stored) as events:
+        await simulator.request(verb="watch")
+        await simulator.stop_serving()
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await anext(events)
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await local.listed()
+    await simulator.serve_again()
+    assert simulator.port == port
+    assert (await local.listed()).names == ["a"]
+
+
+@pytest.mark.parametrize(("lose_history", "told_first"), [(False, "ADDED"), (True, "ERROR")])
+async def test_a_restart_may_lose_history(
+    simulator: Simulator, local: Client, *, lose_history: bool, told_first: str
+) -> None:
+    """A watch from before is then told 410."""
+    since = str(simulator.store.revision)
+    simulator.put(SLICES, endpoint_slice("a"))
+    await simulator.stop_serving()
+    await simulator.serve_again(lose_history=lose_history)
+    async with local.watch(resourceVersion=since) as events:
+        assert (await anext(events))["type"] == told_first
+
+
+async def test_compaction_does_not_hurt_a_watch_that_runs(simulator: Simulator, local: Client) -> None:
+    """It has its own queue."""
+    async with local.watch() as events:
+        await simulator.request(verb="watch")
+        simulator.put(SLICES, endpoint_slice("a"))
+        simulator.compact()
+        assert told(await anext(events)) == ("ADDED", "a")
+
+
+async def test_bookmarks_come_at_intervals() -> None:
+    """Only to those who asked, under the newest revision of all resources."""
+    pace = Pace(bookmark_interval=0.05)
+    async with Simulator(pace=pace) as simulator, aiohttp.ClientSession(simulator.url) as session:
+        client = Client(session)
+        simulator.put("pods", {"metadata": {"name": "other"}})
+        async with client.watch(allowWatchBookmarks="true") as events:
+            seen = [await anext(events) for _ in range(2)]
+    assert [event["type"] for event in seen] == ["BOOKMARK", "BOOKMARK"]
+    assert seen[0]["object"]["metadata"]["resourceVersion"] == str(simulator.store.revision)
+
+
+async def test_a_list_waits_for_a_revision_that_comes() -> None:
+    """As a replica does that is a moment behind."""
+    async with Simulator(catch_up=5) as simulator, aiohttp.ClientSession(simulator.url) as session:
+        client = Client(session)
+        wanted = str(simulator.store.revision + 1)
+        waiting = asyncio.create_task(client.listed(resourceVersion=wanted, resourceVersionMatch="NotOlderThan"))
+        await client.get("nobody")
+        assert not waiting.done()
+        simulator.put(SLICES, endpoint_slice("a"))
+        assert (await waiting).names == ["a"]
+
+
+async def test_a_server_without_streaming_lists_says_so(local: Client) -> None:
+    """422, from which clients learn to list."""
+    answer = await local.send("GET", local.path(), {"watch": "1", "sendInitialEvents": "true"})
+    (cause,) = answer.body["details"]["causes"]
+    assert (answer.code, cause["field"], cause["reason"]) == (422, "sendInitialEvents", "FieldValueForbidden")
+
+
+async def test_it_speaks_tls(tmp_path: Path) -> None:
+    """With a context that it is given."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    names = ["-subj", "/CN=simulator", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", *names]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)  # noqa: ASYNC221
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(certificate, key)
+    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=certificate))
+    async with (
+        Simulator(ssl_context=server) as simulator,
+        aiohttp.ClientSession(simulator.url, connector=connector) as session,
+    ):
+        assert simulator.url.startswith("https://")
+        assert (await Client(session).listed()).code == 200
+
+
+async def test_it_says_that_it_is_there(simulator: Simulator, local: Client) -> None:
+    """For clients that look before they ask."""
+    assert json.loads((await local.send("GET", "/version")).text)["major"] == "1"
+    assert (await local.send("GET", "/readyz")).text == "ok"
+    assert simulator.requests == ()

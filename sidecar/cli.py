@@ -12,6 +12,7 @@ import re
 import signal
 import sys
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -85,7 +86,11 @@ def parse(arguments: Mapping[str, object], environ: Mapping[str, str], unknown: 
         SettingsError: with everything that is wrong.
     """
     flags = {option.flag for option in OPTIONS} | {CONFIG_FLAG}
-    problems = [f"{word} is not known.{_did_you_mean(word.partition('=')[0], flags)}" for word in unknown]
+    problems = [
+        f"{word} is not known.{_did_you_mean(word.partition('=')[0], flags)}"
+        for before, word in pairwise(["", *unknown])
+        if word.startswith("-") or not before.startswith("-")  # not the value of the flag before it
+    ]
     texts: Texts = {}
     config = arguments.get("config") or environ.get(CONFIG_VARIABLE)
     if config:

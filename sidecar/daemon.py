@@ -9,6 +9,7 @@ import asyncio
 import os
 import random
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ from sidecar.status import OutputStatus, SourceStatus, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from concurrent.futures import Executor
 
     from sidecar.settings import Settings
     from sidecar.sources.credentials import Loader
@@ -68,8 +70,9 @@ class Daemon:
             grant = await self._credentials.current()
             self._sources = self._reflectors(connection, publisher, grant.namespace)
             self._pipeline = self._make_pipeline()
-            self._keeper = self._make_keeper(publisher)
-            stack.callback(self._keeper.close)
+            executor = ThreadPoolExecutor(1, thread_name_prefix="publish")
+            stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+            self._keeper = self._make_keeper(publisher, executor)
             self._publisher = publisher
             if self._settings.listen and not once:
                 await self._serve(stack)
@@ -148,7 +151,7 @@ class Daemon:
             not_ready=self._settings.not_ready,
         )
 
-    def _make_keeper(self, publisher: Publisher) -> Keeper:
+    def _make_keeper(self, publisher: Publisher, executor: Executor) -> Keeper:
         settings = self._settings
         clock = asyncio.get_running_loop().time
         return Keeper(
@@ -160,6 +163,7 @@ class Daemon:
             metrics=self.metrics,
             retry=Backoff(clock=clock, dice=random.SystemRandom().random),
             clock=clock,
+            executor=executor,
         )
 
     def status(self) -> Status:

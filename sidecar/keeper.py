@@ -7,7 +7,6 @@ to the disk, or waits for quiet, further events only change what the next one wi
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from sidecar.policy.timing import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from concurrent.futures import Executor
 
     from sidecar.members import Member
     from sidecar.metrics import Metrics
@@ -48,6 +48,7 @@ class Keeper:
         metrics: where to count.
         retry: backoff after a failed write.
         clock: seconds of the event loop's clock.
+        executor: writes, one publication at a time: a thread of its own.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Keeper:
         metrics: Metrics,
         retry: Backoff,
         clock: Callable[[], float],
+        executor: Executor,
     ) -> None:
         self.held = ""
         """Why the newest set is not published, empty if nothing is in its way."""
@@ -82,7 +84,7 @@ class Keeper:
         self._published_at = float("-inf")
         self._retry_at = float("-inf")
         self._changed = asyncio.Event()
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="publish")
+        self._executor = executor
         self._publish_files = wrap(publisher.publish)
         self._held_by = ""
         self._measure_on_scrape()
@@ -111,10 +113,6 @@ class Keeper:
                 self._changed.clear()
             except TimeoutError:
                 pass
-
-    def close(self) -> None:
-        """Let a write that is going on finish, and begin no other."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _due(self) -> float:
         """When to publish next, or to look again."""

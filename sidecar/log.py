@@ -11,6 +11,7 @@ import logging
 import queue
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO, cast
 
 import structlog
@@ -61,14 +62,12 @@ class Writer:
         self._thread.join(FLUSH_SECONDS)
 
     def _write_all(self) -> None:
-        while (line := self._lines.get()) is not None:
-            try:
+        with suppress(OSError, ValueError):  # the reader is gone; so is the use of saying so
+            while (line := self._lines.get()) is not None:
                 self._out.write(line)
                 if self._lines.empty():
                     self._out.flush()
-            except (OSError, ValueError):  # the reader is gone; so is the use of saying so
-                return
-        self._out.flush()
+            self._out.flush()
 
 
 def configure(level: str, form: str, *, dropped: Callable[[], None], out: TextIO | None = None) -> Writer:

@@ -78,7 +78,7 @@ class Pipeline:
 
     def render(self) -> Change:
         """Bring ``bodies`` up to date and tell what that changed."""
-        changes, self._changes, self.pending = self._changes, {}, None
+        changes, self._changes, self.pending = dict(sorted(self._changes.items())), {}, None
         self.bodies = tuple(document.update(changes) for document in self._documents)
         joined: list[Member] = []
         left: list[Member] = []

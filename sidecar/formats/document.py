@@ -58,8 +58,8 @@ class Document:
 
     def update(self, changes: Mapping[str, Member | None]) -> bytes:
         """The bytes after *changes*: the member now under a key, or None where one left."""
-        for key in sorted(changes):
-            self._change(key, changes[key])
+        for key, member in changes.items():
+            self._change(key, member)
         first = self._members[0] if self._members else None
         head, tail = self._form.frame(self._source, first)
         return b"".join((head, self._form.separator.join(self._rendered), tail))

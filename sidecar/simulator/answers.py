@@ -111,7 +111,7 @@ class Answers:
     async def _watch(self, exchange: Exchange) -> web.StreamResponse:
         target = exchange.target
         selection = watching.understand(target, watch_list=self._manners.watch_list)
-        watch = Watch(exchange, selection)
+        watch = Watch(exchange, selection, watch_list=self._manners.watch_list)
         try:
             await self._catch_up(watching.fresh_enough_from(target))
             watch.begin(self._store)

@@ -39,9 +39,13 @@ class Identity:
         return {"app.kubernetes.io/name": self.name}
 
 
+def _ports(of: Identity) -> list[Object]:
+    return [{"name": name, "port": port, "protocol": "TCP"} for name, port in of.ports.items()]
+
+
 def service(of: Identity, families: Iterable[str]) -> Object:
     """The headless Service."""
-    ports = [{"name": name, "port": port, "protocol": "TCP", "targetPort": port} for name, port in of.ports.items()]
+    ports = [port | {"targetPort": port["port"]} for port in _ports(of)]
     return {
         "metadata": {"name": of.name, "namespace": of.namespace, "uid": of.uid, "labels": of.labels},
         "spec": {
@@ -58,7 +62,7 @@ def service(of: Identity, families: Iterable[str]) -> Object:
 
 
 def endpoint_slice(of: Identity, name: str, family: str, members: Iterable[ScriptedMember]) -> Object:
-    """One EndpointSlice."""
+    """One EndpointSlice; an empty one has null for its endpoints and ports, as the controller's have."""
     endpoints = [_endpoint(of, family, member) for member in members]
     owner = {"apiVersion": "v1", "kind": "Service", "name": of.name, "uid": of.uid}
     labels = of.labels | {
@@ -75,8 +79,8 @@ def endpoint_slice(of: Identity, name: str, family: str, members: Iterable[Scrip
             "ownerReferences": [owner | {"controller": True, "blockOwnerDeletion": True}],
         },
         "addressType": family,
-        "endpoints": endpoints,
-        "ports": [{"name": port, "port": number, "protocol": "TCP"} for port, number in of.ports.items()],
+        "endpoints": endpoints or None,
+        "ports": _ports(of) if endpoints else None,
     }
 
 
@@ -99,14 +103,15 @@ def endpoints(of: Identity, members: Iterable[ScriptedMember]) -> Object:
     """The Endpoints object: IPv4 only, terminating members left out, cut off at a thousand, as the real one."""
     listed = [member for member in members if not member.terminating]
     shown = listed[:_ENDPOINTS_CAPACITY]
-    subset: Object = {"ports": [{"name": name, "port": port, "protocol": "TCP"} for name, port in of.ports.items()]}
+    subset: Object = {"ports": _ports(of)}
     for key, ready in (("addresses", True), ("notReadyAddresses", False)):
         if found := [_address(of, it) for it in shown if (it.ready or of.publish_not_ready) is ready]:
             subset[key] = found
-    metadata: Object = {"name": of.name, "namespace": of.namespace, "labels": of.labels}
+    labels = {"endpoints.kubernetes.io/managed-by": "endpoint-controller", "service.kubernetes.io/headless": ""}
+    metadata: Object = {"name": of.name, "namespace": of.namespace, "labels": of.labels | labels}
     if len(listed) > len(shown):
         metadata["annotations"] = {"endpoints.kubernetes.io/over-capacity": "truncated"}
-    return {"metadata": metadata, "subsets": [subset] if shown else []}
+    return {"metadata": metadata} | ({"subsets": [subset]} if shown else {})
 
 
 _ENDPOINTS_CAPACITY = 1000

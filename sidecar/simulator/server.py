@@ -20,6 +20,9 @@ from sidecar.simulator.watching import Pace
 
 _HOST = "127.0.0.1"
 
+_GOODBYE = 0.1
+"""Seconds that an answer whose connection is gone already has to notice; for aiohttp, 0 would be for ever."""
+
 
 class Simulator:
     """A Kubernetes API server on the loopback address, serving inside ``async with``.
@@ -82,10 +85,11 @@ class Simulator:
     def put(self, resource: str, obj: Object) -> Object:
         """Create or replace an object, and give it back as it is stored."""
         change = self.store.put(resource, obj)
-        if change is not None:
-            self._answers.tell(resource, change)
-        metadata = obj["metadata"]
-        return self.store.get(resource, metadata.get("namespace", "default"), metadata["name"]) or obj
+        if change is None:
+            metadata = obj["metadata"]
+            return self.store.get(resource, metadata.get("namespace", "default"), metadata["name"]) or obj
+        self._answers.tell(resource, change)
+        return change.after or obj
 
     def delete(self, resource: str, namespace: str, name: str) -> bool:
         """Remove an object; False if there was none."""
@@ -138,9 +142,15 @@ class Simulator:
 
     async def stop_serving(self) -> None:
         """Close the port and every connection, as a killed server does; what is stored stays."""
-        if self._runner is not None:
-            runner, self._runner = self._runner, None
-            await runner.cleanup()
+        if self._runner is None:
+            return
+        runner, self._runner = self._runner, None
+        for site in tuple(runner.sites):
+            await site.stop()
+        for connection in runner.server.connections if runner.server else ():
+            if connection.transport is not None:
+                connection.transport.abort()
+        await runner.cleanup()
 
     async def serve_again(self, *, lose_history: bool = False) -> None:
         """Serve on the same port as before.
@@ -152,7 +162,7 @@ class Simulator:
         if lose_history:
             self.store.restart()
         server = web.Server(self._answers.answer, handler_cancellation=True, access_log=None)
-        self._runner = web.ServerRunner(server, shutdown_timeout=0)
+        self._runner = web.ServerRunner(server, shutdown_timeout=_GOODBYE)
         await self._runner.setup()
         await web.TCPSite(self._runner, _HOST, self.port, ssl_context=self._ssl_context).start()
         self.port = self._runner.addresses[0][1]

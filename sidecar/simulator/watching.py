@@ -25,7 +25,11 @@ _MATCH = "resourceVersionMatch"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """When a watch says what nobody asked for at that moment."""
+    """When a watch says what nobody asked for at that moment.
+
+    A bookmark is sent only once there is a revision newer than what the watch began with, of any resource. So an idle
+    server sends none, however long one waits.
+    """
 
     bookmark_interval: float = 60.0
     """Seconds; a real server says "roughly every minute"."""
@@ -43,13 +47,21 @@ class Pace:
 
 
 class Watch:
-    """One open watch."""
+    """One open watch.
 
-    def __init__(self, exchange: Exchange, selection: Selection) -> None:
+    Args:
+        exchange: The request.
+        selection: What it is about.
+        watch_list: Mark the end of the initial events for all who asked for bookmarks, as servers from 1.34 do.
+    """
+
+    def __init__(self, exchange: Exchange, selection: Selection, *, watch_list: bool) -> None:
         self.resource = exchange.target.resource
         self._exchange = exchange
         self._selection = selection
         self._bookmarks = is_true(exchange.target.query, "allowWatchBookmarks")
+        self._watch_list = watch_list
+        self._since = 0
         self._coming: deque[bytes] = deque()
         self._woken = asyncio.Event()
         self._ended = False
@@ -58,9 +70,9 @@ class Watch:
         """Queue what has to be said first: the state, or what happened since the revision asked for."""
         query = self._exchange.target.query
         since = revision_of(query)
-        streams = is_true(query, _STREAM)
-        if streams or (since == 0 and _STREAM not in query):
-            self._begin_with_state(store, mark_end=streams and self._bookmarks)
+        self._since = since or store.revision
+        if is_true(query, _STREAM) or (since == 0 and _STREAM not in query):
+            self._begin_with_state(store)
         elif since != 0:
             self._begin_with_history(store, since)
 
@@ -68,6 +80,7 @@ class Watch:
         try:
             for change in store.watchable(self.resource.name, since):
                 self.offer(change)
+                self._since = change.revision
         except ExpiredError as error:
             self.refuse(status.expired(str(error)))
 
@@ -76,11 +89,11 @@ class Watch:
         self._coming.append(events.event("ERROR", refusal))
         self.end()
 
-    def _begin_with_state(self, store: Store, *, mark_end: bool) -> None:
+    def _begin_with_state(self, store: Store) -> None:
         for _, obj in store.objects(self.resource.name):
             if obj in self._selection:
                 self._coming.append(events.event("ADDED", events.typed(self.resource, obj)))
-        if mark_end:
+        if self._bookmarks and self._watch_list:
             self._coming.append(events.bookmark(self.resource, store.revision, {events.INITIAL_EVENTS_END: "true"}))
 
     def offer(self, change: Change) -> None:
@@ -115,8 +128,12 @@ class Watch:
                     await self._woken.wait()
             except TimeoutError:
                 if due < end:
-                    await self._exchange.write(events.bookmark(self.resource, store.revision))
+                    await self._bookmark(store.revision)
                     due = pace.next_bookmark(clock(), end)
+
+    async def _bookmark(self, revision: int) -> None:
+        if revision > self._since:
+            await self._exchange.write(events.bookmark(self.resource, revision))
 
 
 def understand(target: Target, *, watch_list: bool) -> Selection:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,10 @@ class Patience:
 
 CHUNK = 2**18
 """Bytes of the read buffer; a LIST of 10,000 endpoints is 2.5 MB."""
+
+
+LONGEST_EXPLANATION = 2**16
+"""Bytes read of an answer that is not 200; a Status has some hundred."""
 
 
 class Connection:
@@ -190,8 +194,7 @@ def _tls_sentence(host: str, error: Exception) -> str:
 async def _refusal(verb: str, path: str, response: aiohttp.ClientResponse) -> SourceError:
     """The error for an answer that is not 200."""
     code = response.status
-    with translated(str(response.url.host)):
-        body = await response.content.read(2**16)
+    body = await _explanation(response)
     status = decode_status(body)
     said = status.message or body[:200].decode(errors="replace").strip().partition("\n")[0]
     after = response.headers.get("Retry-After", "")
@@ -203,6 +206,15 @@ async def _refusal(verb: str, path: str, response: aiohttp.ClientResponse) -> So
             return SourceError("too_large_resource_version", sentence, seconds)
     reason, sentence = _explain(code, f"{verb} {path}", said)
     return SourceError(reason, sentence, seconds)
+
+
+async def _explanation(response: aiohttp.ClientResponse) -> bytes:
+    """The body of a refusal, in however many pieces it comes; what there is of it, if it breaks off."""
+    body = b""
+    with suppress(SourceError), translated(str(response.url.host)):
+        while len(body) < LONGEST_EXPLANATION and (piece := await response.content.readany()):
+            body += piece
+    return body
 
 
 def _explain(code: int, request: str, said: str) -> tuple[str, str]:

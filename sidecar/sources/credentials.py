@@ -11,9 +11,11 @@ import hashlib
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+import aiohttp
 import structlog
+import yaml
 from kubernetes_asyncio.client.configuration import Configuration
 from kubernetes_asyncio.config import (
     ConfigException,
@@ -25,12 +27,9 @@ from kubernetes_asyncio.config import (
 from sidecar.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
     from sidecar.metrics import Metrics
-
-    Loader = Callable[[Any], Awaitable[str]]
-    """Fills a ``Configuration`` and returns the namespace that goes with it."""
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +38,33 @@ REFRESH_SECONDS = 60.0
 
 SERVICE_ACCOUNT = Path(incluster_config.SERVICE_TOKEN_FILENAME).parent
 """Where the kubelet mounts token, CA and namespace."""
+
+
+UNREADABLE = (
+    ConfigException,
+    OSError,
+    ValueError,
+    KeyError,
+    AssertionError,
+    TypeError,  # a plug-in that answers {"status": null}, a kubeconfig that is one word
+    AttributeError,
+    RuntimeError,
+    yaml.YAMLError,
+    aiohttp.ClientError,  # an OIDC issuer that is away
+)
+"""What kubernetes-asyncio raises where the credentials are not what they should be."""
+
+
+class Loader(Protocol):
+    """Reads everything anew."""
+
+    async def __call__(self, configuration: Any, *, afresh: bool) -> str:  # noqa: ANN401 - kubernetes-asyncio is untyped
+        """Fill a ``Configuration`` and return the namespace that goes with it.
+
+        Args:
+            configuration: what to fill.
+            afresh: do not even trust what is still good by its own account.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +94,7 @@ class Credentials:
         self._metrics = metrics
         self._grant: Grant | None = None
         self._read_at = float("-inf")
+        self._afresh = False
         self._material = ""
 
     @property
@@ -76,8 +103,9 @@ class Credentials:
         return self._grant.host if self._grant else ""
 
     def invalidate(self) -> None:
-        """Read anew before the next request: the server answered 401."""
+        """Read anew before the next request, plug-ins included: the server answered 401."""
         self._read_at = float("-inf")
+        self._afresh = True
 
     async def current(self) -> Grant:
         """The grant for a request that is made now.
@@ -89,17 +117,19 @@ class Credentials:
             try:
                 self._grant = await self._read()
                 self._metrics.token_reloads.labels("ok").inc()
-            except (ConfigException, OSError, ValueError, KeyError, AssertionError) as error:
+                self._afresh = False
+            except UNREADABLE as error:
                 self._metrics.token_reloads.labels("error").inc()
+                why = _without_secrets(error)
                 if self._grant is None:
-                    raise SettingsError([f"The credentials for the API server cannot be read: {error}."]) from error
-                log.warning("credentials kept", reason="they could not be read again", error=str(error))
+                    raise SettingsError([f"The credentials for the API server cannot be read: {why}."]) from error
+                log.warning("credentials kept", reason="they could not be read again", error=why)
             self._read_at = self._clock()
         return self._grant
 
     async def _read(self) -> Grant:
         configuration = Configuration()
-        namespace = await self._load(configuration)
+        namespace = await self._load(configuration, afresh=self._afresh)
         token = str(configuration.api_key.get("BearerToken", "")).strip()
         if token in {"Bearer", "Basic"}:
             raise ValueError("the token is empty")
@@ -135,6 +165,12 @@ class Credentials:
         return context
 
 
+def _without_secrets(error: Exception) -> str:
+    """What went wrong, without the part of the kubeconfig that kubernetes-asyncio prints as a dictionary."""
+    words = str(error).rstrip(".") or type(error).__name__
+    return words.partition("{")[0]
+
+
 def make_tls(configuration: Any) -> ssl.SSLContext:  # noqa: ANN401 - kubernetes-asyncio is untyped
     """The TLS context that a kubernetes-asyncio ``Configuration`` asks for."""
     context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
@@ -149,7 +185,7 @@ def make_tls(configuration: Any) -> ssl.SSLContext:  # noqa: ANN401 - kubernetes
 def in_cluster(service_account: Path = SERVICE_ACCOUNT) -> Loader:
     """Load what the kubelet mounts into every pod."""
 
-    async def load(configuration: Any) -> str:  # noqa: ANN401 - kubernetes-asyncio is untyped
+    async def load(configuration: Any, *, afresh: bool) -> str:  # noqa: ANN401, ARG001 - it always reads all there is
         load_incluster_config(  # type: ignore[no-untyped-call]
             client_configuration=configuration,
             try_refresh_token=False,
@@ -166,9 +202,9 @@ def kubeconfig(path: Path | None, context: str | None) -> Loader:
     """Load a kubeconfig file, exec plug-ins and token files included."""
     loader: Any = None
 
-    async def load(configuration: Any) -> str:  # noqa: ANN401 - kubernetes-asyncio is untyped
+    async def load(configuration: Any, *, afresh: bool) -> str:  # noqa: ANN401 - kubernetes-asyncio is untyped
         nonlocal loader
-        if loader is None:
+        if loader is None or afresh:
             # persist_config must be off: with it on, a refresh raises TypeError (KubeConfigMerger.save_changes).
             loader = await load_kube_config(
                 config_file=str(path) if path else None,

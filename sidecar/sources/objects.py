@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from sidecar.members import Group, Member
 from sidecar.union import choose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 SERVICE_NAME = "kubernetes.io/service-name"
 """The label by which an EndpointSlice says which Service it belongs to (discovery/v1, ``LabelServiceName``)."""
@@ -121,11 +127,24 @@ class _Object(_Wire, frozen=True, gc=False):
     metadata: Metadata
 
 
-_decode_slice = msgspec.json.Decoder(EndpointSlice).decode
-_decode_object = msgspec.json.Decoder(_Object).decode
-decode_page = msgspec.json.Decoder(Page).decode
-decode_watch_event = msgspec.json.Decoder(WatchEvent).decode
-_decode_status = msgspec.json.Decoder(Status).decode
+def _decoder(kind: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
+    """Decode *kind*, and raise nothing but MsgspecError: msgspec itself lets two more through."""
+    decode = msgspec.json.Decoder(kind).decode
+
+    def decode_or_say_why(body: bytes | msgspec.Raw) -> T:
+        try:
+            return decode(body)
+        except (UnicodeDecodeError, RecursionError) as error:
+            raise msgspec.DecodeError(str(error)) from error
+
+    return decode_or_say_why
+
+
+_decode_slice = _decoder(EndpointSlice)
+_decode_object = _decoder(_Object)
+decode_page = _decoder(Page)
+decode_watch_event = _decoder(WatchEvent)
+_decode_status = _decoder(Status)
 
 
 def decode_metadata(body: bytes | msgspec.Raw) -> Metadata:
@@ -232,6 +251,20 @@ def choose_port(ports: list[Port], wanted: str, origin: str) -> tuple[int | None
     return None, f"{origin} has several ports: {listed}. Choose one with --port NAME or --port NUMBER."
 
 
+LONGEST_REVISION = 40
+"""Digits. etcd's are 64 bits, 20 digits; from 4,300 Python refuses to make a number of them."""
+
+
+def revision_number(revision: str) -> int | None:
+    """The resourceVersion as a number, if it is one; those of one resource type may be compared so (KEP-5504)."""
+    return int(revision) if revision.isdecimal() and len(revision) <= LONGEST_REVISION else None
+
+
+def is_older(revision: str, than: str) -> bool:
+    """Whether *revision* is older; unknown, hence no, unless both are numbers."""
+    number, floor = revision_number(revision), revision_number(than)
+    return number is not None and floor is not None and number < floor
+
+
 def _version(meta: Metadata) -> int:
-    """The resourceVersion as a number; resourceVersions of one resource type may be compared so (KEP-5504)."""
-    return int(meta.resource_version) if meta.resource_version.isdecimal() else 0
+    return revision_number(meta.resource_version) or 0

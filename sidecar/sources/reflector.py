@@ -25,7 +25,7 @@ import structlog
 from sidecar.errors import SourceError
 from sidecar.members import Applied, Deleted, Failed, Listed, Recovered
 from sidecar.sources.backoff import Backoff
-from sidecar.sources.objects import decode_metadata, decode_page, decode_status, decode_watch_event
+from sidecar.sources.objects import decode_metadata, decode_page, decode_status, decode_watch_event, is_older
 from sidecar.sources.stream import lines
 
 if TYPE_CHECKING:
@@ -71,6 +71,9 @@ class Timing:
     """A watch that ends sooner and without an event is a failure, not an end (VeryShortWatchError)."""
     too_large_tries: int = 3
     """How often a server that is behind is asked again before a consistent read (it waits 3 s itself each time)."""
+    retry: float = 0.8
+    retry_cap: float = 30.0
+    """The wait after a failure grows from the one to the other (with jitter, twice that)."""
     refused_cap: float = 2.0
     """Between attempts while nobody listens (with jitter, twice that): cheap to find out, and good to be back soon."""
 
@@ -105,8 +108,8 @@ class Reflector:
         self._connection = connection
         self._collection = collection
         self._metrics = metrics
-        self._failing = Backoff(clock=clock, dice=dice)
-        self._refused = Backoff(clock=clock, dice=dice, cap=timing.refused_cap)
+        self._failing = Backoff(clock=clock, dice=dice, initial=timing.retry, cap=timing.retry_cap)
+        self._refused = Backoff(clock=clock, dice=dice, initial=timing.retry, cap=timing.refused_cap)
         self._clock = clock
         self._dice = dice
         self._timing = timing
@@ -131,8 +134,7 @@ class Reflector:
             try:
                 listed = await self._list_once()
             except SourceError as error:
-                if error.reason == "expired":
-                    self._consistent = True
+                self._consistent |= error.reason == "expired" or self._too_large_for_good(error)
                 yield self._failed(error)
                 await self._pause(error)
                 continue
@@ -157,6 +159,8 @@ class Reflector:
                 break
             query = {**self._collection.query, "continue": page.metadata.continue_}
         revision = page.metadata.resource_version
+        if not revision:
+            raise SourceError("malformed", f"The list of {self._collection.path} has no resourceVersion.")
         if not self._consistent and is_older(revision, self._revision):
             raise SourceError("older", f"The API server listed {revision}, older than {self._revision} seen before.")
         return Listed(scope=self.scope, groups=tuple(groups), revision=revision, arrived=arrived)
@@ -176,6 +180,7 @@ class Reflector:
                     yield event
             except SourceError as error:
                 self._metrics.restarts.labels(self.scope, error.reason).inc()
+                self._consistent = self._too_large_for_good(error)
                 if error.reason == "expired" or self._consistent:
                     self._metrics.relists.labels(error.reason).inc()
                     log.info("relist", source=self.scope, reason=error.reason)
@@ -224,12 +229,19 @@ class Reflector:
             if said.type == "ERROR":
                 self._raise_for(said)
             metadata = decode_metadata(said.object)
+            self._check(metadata.resource_version)
             event = self._event(said, metadata, arrived)
         except msgspec.MsgspecError as error:
             raise SourceError("malformed", f"A line of the watch is malformed: {error}.") from error
         self._revision = metadata.resource_version
         self._answered(said.type)
         return event
+
+    def _check(self, revision: str) -> None:
+        if not revision:
+            raise SourceError("malformed", "An event of the watch has no resourceVersion.")
+        if is_older(revision, self._revision):
+            raise SourceError("older", f"The watch went back to {revision}, older than {self._revision} seen before.")
 
     def _event(self, said: WatchEvent, metadata: Metadata, arrived: float) -> Event | None:
         revision = metadata.resource_version
@@ -254,26 +266,36 @@ class Reflector:
         raise SourceError("server_error", f"The API server ended the watch: {status.message}.", retry_after)
 
     def _answered(self, kind: str) -> None:
-        self._healthy = True
-        self._retried_401 = False
-        self._tries_too_large = 0
+        self._accepted()
         self._metrics.events.labels(self.scope, kind).inc()
         self._metrics.last_sync.labels(self.scope).set_to_current_time()
         self._metrics.source_up.labels(self.scope).set(1)
 
     def _established(self) -> Recovered | None:
         """The server accepted the watch: whatever failed before is over."""
-        if self._healthy:
+        healthy = self._healthy
+        self._accepted()
+        if healthy:
             return None
-        self._healthy = True
         self._metrics.source_up.labels(self.scope).set(1)
         log.info("source answers", source=self.scope)
         return Recovered(scope=self.scope)
+
+    def _accepted(self) -> None:
+        self._healthy = True
+        self._retried_401 = False
+        self._tries_too_large = 0
 
     def _failed(self, error: SourceError) -> Failed:
         self._healthy = False
         self._metrics.source_up.labels(self.scope).set(0)
         return Failed(scope=self.scope, reason=error.reason, sentence=error.sentence)
+
+    def _too_large_for_good(self, error: SourceError) -> bool:
+        """Whether the server was behind so often that it will not catch up."""
+        if error.reason == "too_large_resource_version":
+            self._tries_too_large += 1
+        return self._tries_too_large >= self._timing.too_large_tries
 
     async def _pause(self, error: SourceError) -> None:
         """Wait before the next attempt, as long as *error* calls for."""
@@ -284,15 +306,7 @@ class Reflector:
                 self._retried_401 = True
                 log.info("credentials read again", source=self.scope, reason=error.sentence)
                 return
-        if error.reason == "too_large_resource_version":
-            self._tries_too_large += 1
-            self._consistent = self._tries_too_large >= self._timing.too_large_tries
         backoff = self._refused if error.reason == "refused" else self._failing
         delay = backoff.delay(error.retry_after)
         log.warning("source failing", source=self.scope, reason=error.sentence, retry_seconds=round(delay, 3))
         await asyncio.sleep(delay)
-
-
-def is_older(revision: str, than: str) -> bool:
-    """Whether *revision* is older; unknown, hence no, unless both are numbers (KEP-5504)."""
-    return revision.isdecimal() and than.isdecimal() and int(revision) < int(than)

@@ -30,8 +30,13 @@ async def lines(chunks: AsyncIterator[bytes], longest: int = LONGEST_LINE) -> As
         if complete:
             complete[0] = b"".join((*rest, complete[0]))
             rest, length = [], 0
+            _refuse(max(map(len, complete)), longest)
             yield [line for line in complete if line.strip()]
         rest.append(tail)
         length += len(tail)
-        if length > longest:
-            raise SourceError("malformed", f"A line of the watch is longer than {longest} bytes.")
+        _refuse(length, longest)
+
+
+def _refuse(length: int, longest: int) -> None:
+    if length > longest:
+        raise SourceError("malformed", f"A line of the watch is longer than {longest} bytes.")

@@ -1,0 +1,12 @@
+"""What the sidecar costs, measured beside a minimal client-go informer: ``python -m tests.benchmarks``.
+
+A number of milliseconds says more about a machine and its other guests than about a program. So the sidecar and the
+informer (``informer/main.go``) take turns in one run, against one real API server, on the same changes, and what counts
+is the ratio of two turns that follow each other.
+
+    load       the Service's EndpointSlices, and members that join it
+    sight      when a change is visible under the file's final name
+    subjects   the programs under test      sid   Python 3.15 for one of them
+    window     one turn of one program      figures   what many turns come to
+    report     the goals, and the table
+"""

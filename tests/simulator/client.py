@@ -106,11 +106,18 @@ class Client:
             read_bufsize=_LINE_LIMIT,
         ) as response:
             yield Events(response)
+            _abandon(response)
 
     async def watched(self, resource: str = SLICES, **query: str) -> list[Json]:
         """Every event of a watch that ends by itself."""
         async with self.watch(resource, **query) as events:
             return [event async for event in events]
+
+
+def _abandon(response: aiohttp.ClientResponse) -> None:
+    """Drop the connection of a watch that goes on: over TLS, a polite good-bye would outlast the event loop."""
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()
 
 
 class Events:

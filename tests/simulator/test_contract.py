@@ -120,8 +120,9 @@ async def test_pages_of_a_selection_do_not_count_what_is_left(client: Client) ->
 
 
 async def test_revision_zero_ignores_the_limit(client: Client) -> None:
-    """The cache answers, whole."""
+    """The cache answers, whole; on a real server only a list that waits for it makes sure that it is up to date."""
     await _populate(client, "a", "b")
+    await client.listed()
     assert (await client.listed(limit="1", resourceVersion="0")).names == ["a", "b"]
 
 
@@ -220,17 +221,32 @@ async def test_a_watch_from_nowhere_begins_with_what_there_is(client: Client, qu
 
 
 async def test_a_bookmark_comes_before_the_end(client: Client) -> None:
-    """It is an object with nothing but kind and revision, which is no older than the last event.
-
-    Two seconds before, says the real server, give or take one: with less than five it is sometimes left out.
-    """
+    """An object with nothing but kind and revision, which is past everything that was left out."""
     (since,) = await _populate(client, "a")
-    seen = await client.watched(resourceVersion=since, timeoutSeconds="5", allowWatchBookmarks="true")
+    query = {"timeoutSeconds": "4", "allowWatchBookmarks": "true", "fieldSelector": "metadata.name=a"}
+    async with client.watch(resourceVersion=since, **query) as events:
+        (newer,) = await _populate(client, "b")
+        seen = [event async for event in events]
     assert {event["type"] for event in seen} == {"BOOKMARK"}
     bookmark = seen[-1]["object"]
-    assert int(bookmark["metadata"].pop("resourceVersion")) >= int(since)
+    assert int(bookmark["metadata"].pop("resourceVersion")) >= int(newer)
     nothing: Json = {"metadata": {}, "addressType": "", "endpoints": None, "ports": None}
     assert bookmark == {"kind": "EndpointSlice", "apiVersion": "discovery.k8s.io/v1"} | nothing
+
+
+async def test_there_is_no_bookmark_while_there_is_nothing_new(client: Client) -> None:
+    """An idle watch is silent to its end: that is no sign of a dead connection. What it began with is not new."""
+    (since, _) = await _populate(client, "a", "b")
+    query = {"timeoutSeconds": "4", "allowWatchBookmarks": "true", "fieldSelector": "metadata.name=a"}
+    assert await client.watched(resourceVersion=since, **query) == []
+
+
+async def test_a_watch_from_nowhere_marks_the_end_of_what_there_was(client: Client) -> None:
+    """For those who ask for bookmarks, as if they had asked for a streaming list."""
+    await _populate(client, "a")
+    seen = await client.watched(timeoutSeconds="1", allowWatchBookmarks="true")
+    assert [event["type"] for event in seen] == ["ADDED", "BOOKMARK"]
+    assert seen[-1]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
 
 
 async def test_a_watch_ends_cleanly_when_its_time_is_up(client: Client) -> None:

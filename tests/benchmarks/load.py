@@ -1,0 +1,117 @@
+"""A Service of many members, and the members that join it, written straight to the API server.
+
+The slices are ours (the Service has no selector), so that a change is one PUT of one EndpointSlice and nothing else
+happens in the cluster. The client is http.client with bodies encoded beforehand: what it adds to a latency is added to
+both sides of a ratio, and would hide a difference.
+"""
+
+import http.client
+import json
+import ssl
+import time
+import uuid
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tests.cluster.api import Json, path_of
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.objects import endpoint, endpoint_slice
+
+NAMESPACE = "default"
+
+PER_SLICE = 100
+"""Endpoints; the endpoint-slice controller's own limit (--max-endpoints-per-slice)."""
+
+
+class Put(NamedTuple):
+    """When a change was made, in nanoseconds of the monotonic clock."""
+
+    sent: int
+    """Just before the request."""
+    answered: int
+
+
+class ApiServer:
+    """One connection that writes."""
+
+    def __init__(self, control_plane: ControlPlane) -> None:
+        context = ssl.create_default_context(cafile=control_plane.ca_file)
+        host, port = control_plane.host, control_plane.port
+        self._connection = http.client.HTTPSConnection(host, port, timeout=30, context=context)
+        self._headers = {"Authorization": f"Bearer {control_plane.admin_token}", "Content-Type": "application/json"}
+
+    def write(self, method: str, path: str, body: bytes) -> Put:
+        """Send the object; a refusal is an error."""
+        sent = time.monotonic_ns()
+        self._connection.request(method, path, body, self._headers)
+        response = self._connection.getresponse()
+        said = response.read()
+        answered = time.monotonic_ns()
+        if response.status >= 300:
+            raise RuntimeError(f"{method} {path}: {response.status} {said[:500].decode(errors='replace')}")
+        return Put(sent, answered)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+class Load:
+    """A Service and its slices.
+
+    Args:
+        server: where they are written.
+        members: how many there are before anybody joins.
+    """
+
+    def __init__(self, server: ApiServer, members: int) -> None:
+        self.service = f"app-{members}"
+        self._server = server
+        self._members = members
+        self._slices: list[list[Json]] = []
+
+    def create(self) -> None:
+        """Write the slices for the first time."""
+        self._write_base("POST")
+
+    def reset(self) -> None:
+        """Take back all joins."""
+        self._write_base("PUT")
+
+    def joins(self, count: int) -> Iterator[tuple[str, bytes, str]]:
+        """One member after the other, spread over the slices: its name, and body and path of the PUT that adds it."""
+        for number in range(count):
+            index = number % len(self._slices)
+            self._slices[index].append(self._endpoint(index, len(self._slices[index])))
+            name = self._slices[index][-1]["targetRef"]["name"]
+            yield name, self._body(index), path_of("EndpointSlice", NAMESPACE, self._slice_name(index))
+
+    def join(self, path: str, body: bytes) -> Put:
+        """Make the change."""
+        return self._server.write("PUT", path, body)
+
+    def _write_base(self, method: str) -> None:
+        sizes = [min(PER_SLICE, self._members - first) for first in range(0, self._members, PER_SLICE)]
+        self._slices = [[self._endpoint(index, n) for n in range(size)] for index, size in enumerate(sizes)]
+        for index in range(len(self._slices)):
+            name = self._slice_name(index) if method == "PUT" else None
+            self._server.write(method, path_of("EndpointSlice", NAMESPACE, name), self._body(index))
+
+    def _body(self, index: int) -> bytes:
+        made = endpoint_slice(self._slice_name(index), NAMESPACE, self._slices[index], service=self.service)
+        return json.dumps(made, separators=(",", ":")).encode()
+
+    def _slice_name(self, index: int) -> str:
+        return f"{self.service}-{index:04d}"
+
+    def _endpoint(self, index: int, number: int) -> Json:
+        """As the controller writes it for a pod of a StatefulSet."""
+        name = f"app-{index:04d}-{number:04d}"
+        uid = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.service}/{name}"))
+        return {
+            **endpoint(f"10.{index // 250}.{index % 250}.{number % 250}"),
+            "hostname": name,
+            "nodeName": f"node-{number % 50:03d}",
+            "zone": f"zone-{'abc'[number % 3]}",
+            "targetRef": {"kind": "Pod", "namespace": NAMESPACE, "name": name, "uid": uid},
+        }

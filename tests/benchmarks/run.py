@@ -1,0 +1,102 @@
+"""All windows of a run, in alternation."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tests.benchmarks import sid, subjects, window
+from tests.benchmarks.load import ApiServer, Load
+from tests.benchmarks.subjects import Subject, Target
+from tests.benchmarks.window import Plan, Window
+from tests.cluster.control_plane import ControlPlane
+
+REPOSITORY = Path(__file__).parents[2]
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - a tmpfs, which is what an emptyDir of medium Memory is
+"""Where the outputs are."""
+
+SETTLE = 0.25
+"""Seconds. Closer than that, changes fall into the settle time of 200 ms, and the benchmark would measure that."""
+
+CONTROLLERS = ("root-ca-certificate-publisher-controller",)
+"""The one that the control plane's start waits for; others would only take part of the machine."""
+
+
+class DifferentBytesError(Exception):
+    """The sidecar and the informer did not come to the same file: one of them is wrong, or they do different work."""
+
+
+@contextmanager
+def candidates(package: Path, scratch: Path, plan: Plan, *, lazy: bool) -> Iterator[list[Subject]]:
+    """The programs under test, the yardstick first.
+
+    Args:
+        package: the sidecar.
+        scratch: a directory that all of them may use.
+        plan: how close changes are.
+        lazy: whether Python 3.15 is one of them, if it can be had.
+    """
+    settle = plan.spacing >= SETTLE
+    app = scratch / "app"
+    subjects.copy(package, app)
+    with ExitStack() as stack:
+        found = [subjects.informer(), subjects.sidecar(app, settle=settle)]
+        obstacle = sid.obstacle() if lazy else ""
+        if obstacle:
+            say(obstacle)
+        elif lazy:
+            requirements = package.parent / "requirements.txt"
+            if not requirements.exists():
+                requirements = REPOSITORY / "requirements.txt"
+            found.append(stack.enter_context(sid.sidecar(requirements, scratch, app, settle=settle)))
+        yield found
+
+
+def measure(
+    found: Sequence[Subject], scratch: Path, sizes: Sequence[int], plan: Plan, rounds: int
+) -> Mapping[int, Mapping[Subject, list[Window]]]:
+    """Run every program *rounds* times at every size, by turns.
+
+    Raises:
+        DifferentBytesError: if the programs do not come to the same bytes.
+    """
+    control_plane = ControlPlane(controllers=CONTROLLERS)
+    control_plane.start()
+    try:
+        config = control_plane.kubeconfig(scratch / "kubeconfig")
+        authority = shutil.copy(control_plane.ca_file, scratch)  # the chroot sees no more than the scratch directory
+        config.write_text(config.read_text().replace(str(control_plane.ca_file), str(authority)))
+        server = ApiServer(control_plane)
+        try:
+            return {size: _turns(found, config, Load(server, size), plan, rounds) for size in sizes}
+        finally:
+            server.close()
+    finally:
+        control_plane.stop()
+
+
+def _turns(
+    found: Sequence[Subject], kubeconfig: Path, load: Load, plan: Plan, rounds: int
+) -> dict[Subject, list[Window]]:
+    """All windows at one size. Every other round goes backwards, so that nobody always has the same neighbour."""
+    windows: dict[Subject, list[Window]] = {subject: [] for subject in found}
+    load.create()
+    for number in range(rounds):
+        for subject in found if number % 2 == 0 else reversed(found):
+            load.reset()
+            with tempfile.TemporaryDirectory(dir=kubeconfig.parent) as directory:
+                target = Target(kubeconfig, load.service, Path(directory))
+                windows[subject].append(window.run(subject, target, load, plan))
+            say(f"{load.service}, round {number + 1}: {subject.name}")
+    digests = {subject.name: sorted({turn.digest for turn in turns}) for subject, turns in windows.items()}
+    if len({digest for each in digests.values() for digest in each}) > 1:
+        raise DifferentBytesError(f"{load.service}: the files differ: {digests}")
+    return windows
+
+
+def say(line: str) -> None:
+    """Tell how far it is, apart from the report."""
+    sys.stderr.write(f"{line}\n")

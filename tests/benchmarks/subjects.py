@@ -1,0 +1,99 @@
+"""The programs under test, and how each is told to follow one Service into one file."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.benchmarks.load import NAMESPACE
+
+INFORMER = Path(__file__).with_name("informer")
+
+
+class Target(NamedTuple):
+    """What a turn is about."""
+
+    kubeconfig: Path
+    service: str
+    directory: Path
+    """Fresh, on a tmpfs, as an emptyDir of medium Memory is."""
+
+    @property
+    def output(self) -> Path:
+        """The file to keep true."""
+        return self.directory / "members.json"
+
+
+class Subject(NamedTuple):
+    """A program under test."""
+
+    name: str
+    command: Callable[[Target], Sequence[str | Path]]
+    lazy: bool = False
+    """Whether it is what the image runs: Python 3.15 with lazy imports, to which the goals for memory apply."""
+
+
+def cache() -> Path:
+    """Where slow things are kept from run to run."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return root / "membership-sidecar"
+
+
+def informer() -> Subject:
+    """The yardstick, built if it is not there in this version."""
+    sources = sorted((*INFORMER.glob("go.*"), *INFORMER.glob("*.go")))
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
+    program = cache() / f"informer-{digest}"
+    if not program.exists():
+        cache().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".building-", dir=cache()) as directory:
+            unfinished = Path(directory) / "informer"
+            environ = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+            build = ["go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o"]
+            subprocess.run([*build, unfinished, "."], cwd=INFORMER, env=environ, check=True)
+            unfinished.replace(program)
+
+    def command(target: Target) -> list[str | Path]:
+        flags = ["--namespace", NAMESPACE, "--service", target.service, "--output", str(target.output)]
+        return [program, "--kubeconfig", target.kubeconfig, *flags]
+
+    return Subject("client-go informer", command)
+
+
+def sidecar(app: Path, *, settle: bool) -> Subject:
+    """The sidecar on the machine's Python.
+
+    Args:
+        app: the directory of a byte-compiled copy of the package (``copy``).
+        settle: whether changes are far enough apart for the settle time.
+    """
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+    def command(target: Target) -> list[str | Path]:
+        return ["env", "-C", app, sys.executable, *arguments(target, settle=settle)]
+
+    return Subject(f"sidecar, Python {version}", command)
+
+
+def arguments(target: Target, *, settle: bool) -> list[str]:
+    """What follows the name of the interpreter. All defaults, but for the free port and the settle time."""
+    unsettled = [] if settle else ["--settle", "0ms", "--settle-max", "0ms"]
+    flags = ["--service", f"{target.service}.{NAMESPACE}", "--output", f"json={target.output}"]
+    where = ["--kubeconfig", str(target.kubeconfig), "--listen", "127.0.0.1:0"]
+    return ["-m", "sidecar", "run", *flags, *where, *unsettled]
+
+
+def copy(package: Path, app: Path) -> None:
+    """Copy *package* into the directory *app*, byte-compiled, so that nobody's edit is measured half-way."""
+    shutil.copytree(package, app / "sidecar", ignore=shutil.ignore_patterns("__pycache__"))
+    compile_all(app)
+
+
+def compile_all(app: Path, *prefix: str | Path) -> None:
+    """Byte-compile *app* with the interpreter that the command *prefix* starts, by default this one."""
+    subprocess.run([*(prefix or [sys.executable]), "-m", "compileall", "-q", app], check=True)

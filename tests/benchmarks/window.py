@@ -1,0 +1,104 @@
+"""One turn of one program: it starts, members join, it ends.
+
+Only one program runs at a time, and each turn starts it anew from the same members: on a machine of two cores, of which
+the API server needs one, two programs that are awake for the same change would measure each other.
+"""
+
+import hashlib
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.benchmarks import cost
+from tests.benchmarks.load import Load
+from tests.benchmarks.sight import Sight
+from tests.benchmarks.subjects import Subject, Target
+from tests.cluster.programs import Program
+
+ANY_FILE = b'"members": ['
+QUIET = 0.5
+"""Seconds of rest after the start and before memory is read."""
+
+PATIENCE = 30.0
+"""Seconds until a change that is not visible is an error."""
+
+
+class Plan(NamedTuple):
+    """How many changes, and how close."""
+
+    warmup: int
+    """Changes before the measured ones: what a program does for the first time is part of its start."""
+    changes: int
+    spacing: float
+    """Seconds."""
+
+
+class Window(NamedTuple):
+    """What was measured, times in milliseconds, memory in MiB."""
+
+    start: float
+    """From exec to the first file."""
+    visible: tuple[float, ...]
+    """From just before each PUT until the change was visible."""
+    put: tuple[float, ...]
+    """How long each PUT took."""
+    cpu: float
+    """Of one change."""
+    resident: float
+    peak: float
+    digest: str
+    """Of the file in the end, when nothing moved any more."""
+
+
+def run(subject: Subject, target: Target, load: Load, plan: Plan) -> Window:
+    """Let *subject* follow *load*; everything it needs is in the target's directory."""
+    program = Program(subject.command(target), log=target.directory / "log")
+    with Sight(target.output) as sight:
+        sight.expect(ANY_FILE)
+        exec_at = time.monotonic_ns()
+        program.start()
+        try:
+            start = sight.seen(ANY_FILE, seconds=PATIENCE) - exec_at
+            pid = program.pid
+            if pid is None:
+                raise RuntimeError(f"{subject.name} ended:\n{program.log_tail()}")
+            time.sleep(QUIET)
+            _join(load, sight, plan, plan.warmup)
+            before = cost.cpu_seconds(pid)
+            latencies = _join(load, sight, plan, plan.changes)
+            cpu = cost.cpu_seconds(pid) - before
+            time.sleep(QUIET)
+            memory = cost.memory(pid)
+        except TimeoutError as error:
+            raise RuntimeError(f"{subject.name}: {error}\n{program.log_tail()}") from error
+        finally:
+            program.stop()
+    return Window(
+        start=start / 1e6,
+        visible=tuple(visible for visible, _ in latencies),
+        put=tuple(put for _, put in latencies),
+        cpu=cpu * 1e3 / plan.changes,
+        resident=memory.resident,
+        peak=memory.peak,
+        digest=_digest(target.output),
+    )
+
+
+def _join(load: Load, sight: Sight, plan: Plan, count: int) -> list[tuple[float, float]]:
+    """Let members join at equal distances; for each, until it was visible and until the PUT was answered."""
+    puts = {}
+    next_at = time.monotonic()
+    for name, body, path in load.joins(count):
+        needle = f'"name":"{name}"'.encode()
+        sight.expect(needle)
+        time.sleep(max(0.0, next_at - time.monotonic()))
+        puts[needle] = load.join(path, body)
+        next_at += plan.spacing
+    return [
+        ((sight.seen(needle, seconds=PATIENCE) - put.sent) / 1e6, (put.answered - put.sent) / 1e6)
+        for needle, put in puts.items()
+    ]
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

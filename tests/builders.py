@@ -1,0 +1,181 @@
+"""What several test files need: objects and bytes as an API server sends them, and someone who follows a source.
+
+Each builder makes something ordinary and takes what is to be different. What an API server *does* is the simulator's
+business, or a script in the test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sidecar.members import State, fold
+from sidecar.sources.objects import Projection, endpoint_slice_origin
+from sidecar.sources.reflector import Collection
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from sidecar.members import Event, Group
+    from sidecar.sources import Source
+
+Json: TypeAlias = dict[str, Any]
+
+PATH = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+SCOPE = "endpointslice/default/app"
+SELECTOR = "kubernetes.io/service-name=app"
+
+PATIENCE = 10.0
+"""Seconds of the loop's clock after which ``Followed.until`` gives up: a failure, never the way to success."""
+
+
+def endpoint(number: int = 0, **overrides: object) -> Json:
+    """An Endpoint of the pod app-*number*."""
+    made: Json = {
+        "addresses": [f"10.0.0.{number + 1}"],
+        "conditions": {"ready": True, "serving": True, "terminating": False},
+        "nodeName": f"node-{number % 3}",
+        "zone": "zone-a",
+        "targetRef": {"kind": "Pod", "namespace": "default", "name": f"app-{number}", "uid": f"uid-{number}"},
+    }
+    return made | overrides
+
+
+def endpoint_slice(name: str = "app-a", revision: int | str = 100, **overrides: object) -> Json:
+    """An EndpointSlice of the Service app with one endpoint."""
+    made: Json = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": name,
+            "namespace": "default",
+            "uid": f"slice-{name}",
+            "resourceVersion": str(revision),
+            "labels": {"kubernetes.io/service-name": "app", "endpointslice.kubernetes.io/managed-by": "controller"},
+        },
+        "addressType": "IPv4",
+        "endpoints": [endpoint()],
+        "ports": [{"name": "hazelcast", "port": 5701, "protocol": "TCP"}],
+    }
+    return made | overrides
+
+
+def encoded(obj: object) -> bytes:
+    """As compact JSON."""
+    return json.dumps(obj, separators=(",", ":")).encode()
+
+
+def page(*items: Json, revision: int | str = 100, **metadata: str) -> bytes:
+    """The body of a LIST."""
+    head = {"kind": "EndpointSliceList", "apiVersion": "discovery.k8s.io/v1"}
+    return encoded(head | {"metadata": {"resourceVersion": str(revision), **metadata}, "items": list(items)})
+
+
+def line(kind: str, obj: Json) -> bytes:
+    """A line of a WATCH."""
+    return encoded({"type": kind, "object": obj}) + b"\n"
+
+
+def bookmark(revision: int | str) -> bytes:
+    """A BOOKMARK."""
+    return line("BOOKMARK", {"kind": "EndpointSlice", "metadata": {"resourceVersion": str(revision)}})
+
+
+def error_event(code: int, reason: str, message: str = "no", **details: object) -> bytes:
+    """An ERROR event."""
+    return line("ERROR", {"kind": "Status", "code": code, "reason": reason, "message": message, "details": details})
+
+
+def group(obj: Json) -> Group:
+    """What the sidecar is expected to know of an EndpointSlice."""
+    return Projection().endpoint_slice(encoded(obj))
+
+
+def groups(*objects: Json) -> Mapping[str, Group]:
+    """The same of several, by origin."""
+    return {made.origin: made for made in map(group, objects)}
+
+
+def collection() -> Collection:
+    """The EndpointSlices of the Service app."""
+    return Collection(
+        scope=SCOPE,
+        path=PATH,
+        query={"labelSelector": SELECTOR},
+        project=Projection().endpoint_slice,
+        origin=endpoint_slice_origin,
+    )
+
+
+class Followed:
+    """What a source has said so far."""
+
+    def __init__(self, scope: str) -> None:
+        self.events: list[Event] = []
+        self.times: list[float] = []
+        """When each came, on the loop's clock."""
+        self.state = State.of([scope])
+        self._scope = scope
+        self._changed = asyncio.Event()
+        self._over: BaseException | None = None
+
+    @property
+    def groups(self) -> Mapping[str, Group]:
+        """What follows from it, by origin."""
+        return self.state.scopes[self._scope].groups
+
+    @property
+    def revision(self) -> str:
+        """Up to where."""
+        return self.state.scopes[self._scope].revision
+
+    def of(self, kind: type[Event]) -> list[Event]:
+        """The events of a kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def kinds(self) -> list[str]:
+        """The names of the events' classes."""
+        return [type(event).__name__ for event in self.events]
+
+    async def listen(self, source: Source) -> None:
+        """Take in all that *source* says."""
+        try:
+            async for event in source.events():
+                self.events.append(event)
+                self.times.append(asyncio.get_running_loop().time())
+                self.state = fold(self.state, event)
+                self._changed.set()
+        except Exception as error:
+            self._over = error
+            self._changed.set()
+            raise
+
+    async def until(self, wanted: Callable[[Followed], object], *, within: float = PATIENCE) -> None:
+        """Wait until what was said is as *wanted*, but no longer than so many seconds.
+
+        Raises:
+            TimeoutError: if that does not come to pass.
+        """
+        async with asyncio.timeout(within):
+            while not wanted(self):
+                if self._over:
+                    raise self._over
+                self._changed.clear()
+                await self._changed.wait()
+
+
+@asynccontextmanager
+async def following(source: Source) -> AsyncIterator[Followed]:
+    """Follow *source* in a task of its own for as long as the context lasts."""
+    followed = Followed(source.scope)
+    task = asyncio.create_task(followed.listen(source))
+    try:
+        yield followed
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

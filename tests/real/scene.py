@@ -1,0 +1,149 @@
+"""What the tests of this package set up, and what the files must then hold.
+
+The truth is computed from what the API server says to the administrator, by nothing that the sidecar uses.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import yaml
+
+from tests.cluster import objects
+from tests.cluster.access import write_kubeconfig
+from tests.cluster.api import Api, Json
+from tests.cluster.audit import AuditEvent
+from tests.cluster.control_plane import ControlPlane
+from tests.real.sidecar import ROLE
+
+ACCOUNT = "membership-sidecar"
+"""The ServiceAccount of every sidecar here."""
+
+RBAC = "rbac.authorization.k8s.io"
+
+CONTROLLER = "system:serviceaccount:kube-system:endpointslice-controller"
+"""Who writes the EndpointSlices of Services with a selector."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """How a sidecar gets into the cluster, as files."""
+
+    kubeconfig: Path
+    token_file: Path
+
+
+def user(namespace: str) -> str:
+    """The name that the audit log gives to the sidecar of that namespace."""
+    return f"system:serviceaccount:{namespace}:{ACCOUNT}"
+
+
+async def admit(
+    control_plane: ControlPlane, namespace: str, directory: Path, *, server: str | None = None, tls_name: str = ""
+) -> Pass:
+    """A ServiceAccount with the Role that ships, its token in a file, and a kubeconfig that names the file.
+
+    Args:
+        control_plane: the cluster.
+        namespace: of the ServiceAccount, and the kubeconfig's default.
+        directory: for the files.
+        server: another address of the API server.
+        tls_name: the name in its certificate, if that is not in the address.
+    """
+    token = await control_plane.service_account(namespace, ACCOUNT, ROLE)
+    return write_pass(control_plane, namespace, directory, token, server=server, tls_name=tls_name)
+
+
+def write_pass(
+    control_plane: ControlPlane,
+    namespace: str,
+    directory: Path,
+    token: str,
+    *,
+    server: str | None = None,
+    tls_name: str = "",
+) -> Pass:
+    """The files of ``admit`` for a token of one's own."""
+    token_file = directory / "token"
+    token_file.write_text(token)
+    kubeconfig = write_kubeconfig(
+        directory / "kubeconfig",
+        server=server or control_plane.url,
+        ca_file=control_plane.ca_file,
+        token_file=token_file,
+        namespace=namespace,
+    )
+    if tls_name:
+        configuration = yaml.safe_load(kubeconfig.read_text())
+        configuration["clusters"][0]["cluster"]["tls-server-name"] = tls_name
+        kubeconfig.write_text(yaml.safe_dump(configuration))
+    return Pass(kubeconfig, token_file)
+
+
+async def bind(api: Api, namespace: str, name: str, rules: list[Json], *, account: str | None = None) -> None:
+    """Let the ServiceAccount, of the same namespace or of that one, do what the rules say, too."""
+    metadata = {"name": name, "namespace": namespace}
+    await api.create({"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": metadata, "rules": rules})
+    await api.create(
+        {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": account or namespace}],
+        }
+    )
+
+
+async def write_members(api: Api, namespace: str, addresses: Iterable[str], *, service: str = "web") -> int:
+    """Let these be the endpoints of a Service without a selector; the resourceVersion is returned as a number."""
+    endpoints = [objects.endpoint(address) for address in addresses]
+    body = objects.endpoint_slice(f"{service}-1", namespace, endpoints, service=service)
+    written = await objects.write_endpoint_slice(api, body)
+    return int(written["metadata"]["resourceVersion"])
+
+
+async def members_of_pods(api: Api, namespace: str, *, service: str = "web") -> list[Json]:
+    """What the json file must say of the namespace's running pods, which are all ready, in its order."""
+    pods = (await api.list("Pod", namespace))["items"]
+    members = [
+        {
+            "name": pod["metadata"]["name"],
+            "namespace": namespace,
+            "service": service,
+            "uid": pod["metadata"]["uid"],
+            "address": pod["status"]["podIP"],
+            "addresses": [entry["ip"] for entry in pod["status"]["podIPs"]],
+            "port": 8080,
+            "hostname": "",
+            "node": pod["spec"]["nodeName"],
+            "zone": "",
+            "ready": True,
+            "serving": True,
+            "terminating": False,
+            "self": False,
+        }
+        for pod in pods
+    ]
+    return sorted(members, key=lambda member: str(member["name"]))
+
+
+def host_ports(members: Iterable[Json]) -> list[str]:
+    """What every file must name."""
+    return [f"{member['address']}:{member['port']}" for member in members]
+
+
+def seconds_of(event: AuditEvent) -> float:
+    """When it happened, in seconds of the epoch."""
+    return datetime.fromisoformat(event.time).timestamp()
+
+
+def requests(events: Iterable[AuditEvent]) -> list[AuditEvent]:
+    """Each request once, in the order of the answers; a watch, which is logged at its end again, at its beginning."""
+    return [event for event in events if event.verb != "watch" or event.stage == "ResponseStarted"]
+
+
+def figure(text: str) -> None:
+    """Tell a measurement; ``pytest -rP`` shows it."""
+    print(text)  # noqa: T201

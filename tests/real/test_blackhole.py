@@ -1,0 +1,96 @@
+"""A connection from which nothing comes any more, not even a refusal, is noticed by the kernel's keepalive.
+
+Scope: an idle watch whose packets vanish both ways. The sidecar runs in a network namespace with two wires, one to the
+API server and one by which the test asks for its status.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sidecar.sources.api import Patience
+from tests.cluster import objects
+from tests.cluster.api import Api
+from tests.cluster.control_plane import ControlPlane
+from tests.real import network, scene
+from tests.real.network import Wire, ip
+from tests.real.relay import Relay
+from tests.real.sidecar import Sidecar
+
+KEEPALIVE_SECONDS = Patience.keepalive_idle + Patience.keepalive_interval * Patience.keepalive_count
+"""The bound that the sidecar documents."""
+
+SLACK_SECONDS = 5.0
+
+BACK_SECONDS = 25.0
+"""After the packets come through again: an attempt that waits for its connection 10 s, and the backoff after it."""
+
+
+@pytest.fixture
+def wires(pytestconfig: pytest.Config) -> Iterator[tuple[str, Wire, Wire]]:
+    """A network namespace, the wire to the API server, and the one to the status."""
+    reason = network.missing()
+    if reason and pytestconfig.getoption("--require-cluster"):
+        pytest.fail(reason, pytrace=False)
+    if reason:
+        pytest.skip(reason)
+    number = os.getpid() % 10000
+    namespace = f"sidecar-{number}"
+    both = Wire(f"sca{number}", f"10.{200 + number % 50}.1"), Wire(f"scb{number}", f"10.{200 + number % 50}.2")
+    ip("netns", "add", namespace)
+    try:
+        for wire in both:
+            wire.lay(namespace)
+        yield namespace, *both
+    finally:
+        ip("netns", "delete", namespace)
+        for wire in both:
+            wire.remove()
+
+
+@pytest.mark.timeout(150)
+async def test_silent_connection_is_noticed_and_made_anew(
+    control_plane: ControlPlane,
+    admin: Api,
+    namespace: str,
+    tmp_path: Path,
+    sidecar: type[Sidecar],
+    wires: tuple[str, Wire, Wire],
+) -> None:
+    """Within the bound of keepalive it says that the source fails and keeps the files; with packets, it catches up."""
+    netns, to_api, to_status = wires
+    async with Relay(control_plane.port, host=to_api.host) as relay:
+        access = await scene.admit(control_plane, namespace, tmp_path, server=relay.url, tls_name="localhost")
+        await admin.create(objects.service("web", namespace, selector=None))
+        await scene.write_members(admin, namespace, ["10.1.0.1"])
+        one = sidecar(
+            tmp_path,
+            access.kubeconfig,
+            "--service=web",
+            listen=to_status.inside,
+            within=["nsenter", f"--net=/run/netns/{netns}", "--"],
+        )
+        await one.start()
+        await one.until(lambda: one.addresses() == ["10.1.0.1"])
+        await one.until(lambda: one.metric("membership_api_requests_total", verb="watch", code="200") == 1)
+        before = one.stamps()
+
+        silent = time.monotonic()
+        to_api.unplug()
+        await scene.write_members(admin, namespace, ["10.1.0.2"])
+        await one.until(lambda: one.failing() != "", KEEPALIVE_SECONDS + SLACK_SECONDS)
+        seconds = time.monotonic() - silent
+        scene.figure(f"noticed after {seconds:.1f} s: {one.failing()}")
+        assert one.stamps() == before
+        assert one.metric("membership_source_up") == 0
+        assert one.get("/readyz")[0] == 200
+        assert one.get("/livez")[0] == 200
+
+        to_api.plug_in()
+        seconds = await one.until(lambda: one.addresses() == ["10.1.0.2"], BACK_SECONDS)
+        scene.figure(f"true again {seconds:.1f} s after the packets came through")
+        assert one.failing() == ""
+        await one.stop()

@@ -1,0 +1,148 @@
+"""The sidecar ends when it is told to, at once and well, whatever it is doing; ``once`` ends by itself.
+
+Scope: signals, exit codes, and what is left behind. Until the interpreter has come to the sidecar's first line, a
+signal does to it what it does to any process; nothing is promised there.
+"""
+
+import asyncio
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import objects
+from tests.cluster.access import write_kubeconfig
+from tests.cluster.api import Api
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.programs import free_port
+from tests.real import scene
+from tests.real.sidecar import FILES, Sidecar
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+END_SECONDS = 1.0
+"""Told to end, it ends within that time: a pod with native sidecars waits for it."""
+
+STARTUP_MS = (0, 50, 100, 200, 300, 400, 500, 600, 800)
+"""Moments of the startup at which it is told to end, which takes half a second in all."""
+
+
+def handles_signals(pid: int) -> bool:
+    """Whether the process has handlers for all of ``SIGNALS`` (proc_pid_status(5))."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+    caught = int(re.findall(r"^SigCgt:\s*(\w+)$", status, re.MULTILINE)[0], 16)
+    return all(caught >> (number - 1) & 1 for number in SIGNALS)
+
+
+def kubeconfig_to_nowhere(directory: Path) -> Path:
+    """Of an API server that is away."""
+    (directory / "token").write_text("token")
+    (directory / "ca.crt").touch()
+    return write_kubeconfig(
+        directory / "kubeconfig",
+        server=f"http://127.0.0.1:{free_port()}",
+        ca_file=directory / "ca.crt",
+        token_file=directory / "token",
+    )
+
+
+async def publishing(
+    control_plane: ControlPlane, admin: Api, namespace: str, directory: Path, sidecar: type[Sidecar]
+) -> Sidecar:
+    """A sidecar of a Service with one member, not started."""
+    access = await scene.admit(control_plane, namespace, directory)
+    await admin.create(objects.service("web", namespace, selector=None))
+    await scene.write_members(admin, namespace, ["10.1.0.1"])
+    return sidecar(directory, access.kubeconfig, "--service=web")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+async def test_told_to_end_it_ends(
+    control_plane: ControlPlane,
+    admin: Api,
+    namespace: str,
+    tmp_path: Path,
+    sidecar: type[Sidecar],
+    number: signal.Signals,
+) -> None:
+    """Exit code 0 within a second; the files stay, and neither a process nor a temporary file does."""
+    one = await publishing(control_plane, admin, namespace, tmp_path, sidecar)
+    await one.start()
+    await one.until(lambda: one.addresses() == ["10.1.0.1"] and one.status()["published"])
+    before = one.stamps()
+    seconds = await one.stop(number)
+    scene.figure(f"{number.name}: ended after {seconds * 1000:.0f} ms")
+    assert seconds < END_SECONDS
+    assert one.logged("stopping")
+    assert one.stamps() == before
+    assert set(before) == {*FILES.values(), one.state_file.name}
+    assert not one.left_processes
+    assert one.complaints.read_text() == ""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+async def test_told_to_end_while_the_api_server_is_away_it_ends(
+    tmp_path: Path, sidecar: type[Sidecar], number: signal.Signals
+) -> None:
+    """Waiting for the next attempt is no reason to stay."""
+    one = sidecar(tmp_path, kubeconfig_to_nowhere(tmp_path), "--service=web")
+    await one.start()
+    await one.until(lambda: bool(one.logged("source failing")))
+    assert await one.stop(number) < END_SECONDS
+    assert one.stamps() == {}
+    assert one.complaints.read_text() == ""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+async def test_told_to_end_while_it_starts_it_ends(
+    tmp_path: Path, sidecar: type[Sidecar], number: signal.Signals
+) -> None:
+    """At any moment of its startup it is as good at ending as later."""
+    kubeconfig = kubeconfig_to_nowhere(tmp_path)
+    for delay in STARTUP_MS:
+        one = sidecar(tmp_path / str(delay), kubeconfig, "--service=web")
+        one.spawn()
+        await one.until(lambda one=one: handles_signals(one.pid))  # type: ignore[misc]
+        await asyncio.sleep(delay / 1000)  # it is this moment that is tried
+        assert await one.stop(number) < END_SECONDS
+        assert one.complaints.read_text() == ""
+
+
+async def test_told_twice_it_ends_at_once(tmp_path: Path, sidecar: type[Sidecar]) -> None:
+    """A second signal does not wait for the good order that the first one asked for."""
+    one = sidecar(tmp_path, kubeconfig_to_nowhere(tmp_path), "--service=web")
+    await one.start()
+    one.send(signal.SIGSTOP)  # so that it finds both together
+    for number in SIGNALS:
+        one.send(number)
+    one.send(signal.SIGCONT)
+    assert await one.wait(END_SECONDS) in {128 + number for number in SIGNALS}
+
+
+async def test_once_writes_a_complete_answer_and_ends(
+    control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
+) -> None:
+    """Exit code 0 when every file is there, and nothing goes on behind its back."""
+    one = await publishing(control_plane, admin, namespace, tmp_path, sidecar)
+    one.spawn("once")
+    assert await one.wait() == 0
+    assert one.read() == {form: ["10.1.0.1:8080"] for form in FILES}
+    assert not one.left_processes
+    assert one.complaints.read_text() == ""
+
+
+@pytest.mark.parametrize("command", ["run", "once"])
+async def test_without_a_way_to_the_api_server_it_is_a_configuration_error(
+    tmp_path: Path, sidecar: type[Sidecar], command: str
+) -> None:
+    """In no pod and with no kubeconfig, it says so and ends with exit code 2."""
+    one = sidecar(tmp_path, None, "--service=web")
+    one.spawn(command)
+    assert await one.wait() == 2
+    assert one.complaints.read_text().startswith("membership-sidecar: ")
+    scene.figure(one.complaints.read_text())
+    assert one.stamps() == {}

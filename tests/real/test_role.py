@@ -1,0 +1,96 @@
+"""The Role that ships is enough and not too much, and the sidecar says so when it is not there.
+
+Scope: what the API server's audit log has seen of the sidecar, and 403. Tokens are in ``test_token``.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from sidecar import __version__
+from tests.cluster import objects
+from tests.cluster.access import rules_of
+from tests.cluster.api import Api, Json
+from tests.cluster.control_plane import ControlPlane
+from tests.real import scene
+from tests.real.sidecar import ROLE, Sidecar
+
+
+async def make_account(api: Api, namespace: str) -> None:
+    """A ServiceAccount that may do nothing."""
+    metadata = {"name": scene.ACCOUNT, "namespace": namespace}
+    await api.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+
+
+def slices(*verbs: str) -> list[Json]:
+    """A Role's rules for EndpointSlices."""
+    return [{"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": list(verbs)}]
+
+
+def test_role_is_for_reading_slices_only() -> None:
+    """The manifest allows get, list and watch on EndpointSlices and nothing else."""
+    assert rules_of(ROLE) == slices("get", "list", "watch")
+
+
+async def test_sidecar_only_lists_and_watches_slices(
+    control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
+) -> None:
+    """From its start through a change to its end, the API server saw one LIST and one WATCH, by name, and no more."""
+    access = await scene.admit(control_plane, namespace, tmp_path)
+    await admin.create(objects.service("web", namespace, selector=None))
+    await scene.write_members(admin, namespace, ["10.1.0.1"])
+    one = sidecar(tmp_path, access.kubeconfig, "--service=web")
+    await one.start()
+    await one.until(lambda: one.addresses() == ["10.1.0.1"])
+    await scene.write_members(admin, namespace, ["10.1.0.1", "10.1.0.2"])
+    await one.until(lambda: one.addresses() == ["10.1.0.1", "10.1.0.2"])
+    await one.stop()
+    seen = scene.requests(control_plane.audit(user=scene.user(namespace)))
+    assert [(event.verb, event.resource, event.subresource, event.namespace, event.code) for event in seen] == [
+        ("list", "endpointslices", "", namespace, 200),
+        ("watch", "endpointslices", "", namespace, 200),
+    ]
+    assert {event.user_agent for event in seen} == {f"membership-sidecar/{__version__}"}
+
+
+async def test_without_the_role_it_says_so_and_publishes_once_it_is_bound(
+    control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
+) -> None:
+    """A 403 is in /status and in the log, with the resource and the cure, and ends when the Role is there."""
+    await make_account(admin, namespace)
+    access = scene.write_pass(control_plane, namespace, tmp_path, await admin.token(scene.ACCOUNT, namespace))
+    await admin.create(objects.service("web", namespace, selector=None))
+    await scene.write_members(admin, namespace, ["10.1.0.1"])
+    one = sidecar(tmp_path, access.kubeconfig, "--service=web")
+    await one.start()
+    await one.until(lambda: "403" in one.failing())
+    for told in (one.failing(), str(one.logged("source failing")[0]["reason"])):
+        assert 'cannot list resource "endpointslices" in API group "discovery.k8s.io"' in told
+        assert "Grant get, list and watch on it with a Role and a RoleBinding." in told
+    assert one.stamps() == {}
+    assert one.get("/readyz")[0] == 503
+    await scene.bind(admin, namespace, "late", rules_of(ROLE))
+    seconds = await one.until(lambda: one.addresses() == ["10.1.0.1"])
+    scene.figure(f"published {seconds:.1f} s after the Role was bound")
+    assert one.failing() == ""
+    assert one.get("/readyz")[0] == 200
+
+
+@pytest.mark.parametrize("missing", ["list", "watch"])
+async def test_neither_list_nor_watch_is_enough(
+    control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar], missing: str
+) -> None:
+    """With one of the verbs only, it names the other, and follows the Service from the moment that it has both."""
+    await make_account(admin, namespace)
+    access = scene.write_pass(control_plane, namespace, tmp_path, await admin.token(scene.ACCOUNT, namespace))
+    await scene.bind(admin, namespace, "first", slices(*{"list", "watch"} - {missing}))
+    await admin.create(objects.service("web", namespace, selector=None))
+    await scene.write_members(admin, namespace, ["10.1.0.1"])
+    one = sidecar(tmp_path, access.kubeconfig, "--service=web")
+    await one.start()
+    await one.until(lambda: f'cannot {missing} resource "endpointslices"' in one.failing())
+    assert one.addresses() == ([] if missing == "list" else ["10.1.0.1"])
+    await scene.write_members(admin, namespace, ["10.1.0.2"])
+    await scene.bind(admin, namespace, "second", slices(missing))
+    await one.until(lambda: one.addresses() == ["10.1.0.2"])
+    await one.until(lambda: one.failing() == "")

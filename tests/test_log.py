@@ -1,0 +1,88 @@
+"""Log lines: JSON, one a line, and never a reason for the loop to wait."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+
+from sidecar.log import CAPACITY, Writer, configure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def _restore() -> Iterator[None]:
+    """Leave logging as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+
+
+def test_lines_are_json_objects_with_time_and_level() -> None:
+    """Those of the standard library's logging, too."""
+    out = io.StringIO()
+    writer = configure("info", "json", dropped=lambda: None, out=out)
+    structlog.get_logger("x").info("published", members=3)
+    structlog.get_logger("x").debug("too low")
+    logging.getLogger("asyncio").error("task %s failed", "x")
+    writer.close()
+    ours, theirs = (json.loads(line) for line in out.getvalue().splitlines())
+    assert (ours["event"], ours["members"], ours["level"]) == ("published", 3, "info")
+    assert ours["time"].endswith("Z")
+    assert (theirs["event"], theirs["level"]) == ("task x failed", "error")
+
+
+def test_console_lines_are_for_people() -> None:
+    """Without colours, since it may be a file."""
+    out = io.StringIO()
+    writer = configure("debug", "console", dropped=lambda: None, out=out)
+    structlog.get_logger("x").info("published", members=3)
+    writer.close()
+    assert "published" in out.getvalue()
+    assert "members=3" in out.getvalue()
+    assert "\x1b" not in out.getvalue()
+
+
+def test_a_reader_that_stops_reading_costs_lines_and_no_time() -> None:
+    """A full pipe: what does not fit into the queue is dropped and counted, and writing returns at once."""
+    reading, writing = os.pipe()
+    dropped: list[int] = []
+    pipe = os.fdopen(writing, "w")
+    writer = Writer(pipe, lambda: dropped.append(1))
+    started = time.monotonic()
+    for _ in range(2 * CAPACITY):
+        writer.write("x" * 100 + "\n")
+    assert time.monotonic() - started < 5.0  # a blocked write would never end
+    assert len(dropped) >= CAPACITY - 1000
+    writer.close()
+    os.close(reading)
+    for _ in range(100):
+        try:
+            pipe.close()
+            break
+        except BrokenPipeError:
+            break
+        except (OSError, ValueError, RuntimeError):
+            time.sleep(0.01)
+
+
+def test_a_reader_that_is_gone_is_no_error() -> None:
+    """The process is not killed by its log."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    pipe = os.fdopen(writing, "w")
+    writer = Writer(pipe, lambda: None)
+    writer.write("x\n")
+    writer.close()
+    with pytest.raises(BrokenPipeError):
+        pipe.close()

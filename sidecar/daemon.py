@@ -157,7 +157,6 @@ class Daemon:
         return Keeper(
             self._pipeline,
             publisher,
-            outputs=[str(output.path) for output in settings.output],
             pace=Pace(settle=settings.settle, settle_max=settings.settle_max),
             gate=Gate(min_members=settings.min_members, start_timeout=settings.start_timeout),
             metrics=self.metrics,

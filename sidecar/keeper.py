@@ -19,7 +19,7 @@ from sidecar.metrics import HELD_REASONS
 from sidecar.policy.timing import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from concurrent.futures import Executor
 
     from sidecar.members import Member
@@ -42,7 +42,6 @@ class Keeper:
     Args:
         pipeline: what to publish.
         publisher: where to.
-        outputs: the names of the outputs, for metrics.
         pace: how changes are collected.
         gate: what the first publication waits for.
         metrics: where to count.
@@ -56,7 +55,6 @@ class Keeper:
         pipeline: Pipeline,
         publisher: Publisher,
         *,
-        outputs: Sequence[str],
         pace: Pace,
         gate: Gate,
         metrics: Metrics,
@@ -74,7 +72,6 @@ class Keeper:
         """Set when this keeper has published."""
         self._pipeline = pipeline
         self._publisher = publisher
-        self._outputs = outputs
         self._pace = pace
         self._gate = gate
         self._metrics = metrics
@@ -171,7 +168,7 @@ class Keeper:
             self.first_publication.set()
 
     def _count(self, published: Publication) -> None:
-        for output, outcome in zip(self._outputs, published.outcomes, strict=True):
+        for output, outcome in zip(self._publisher.paths, published.outcomes, strict=True):
             self._metrics.writes.labels(output, outcome.value).inc()
             if outcome.value == "written":
                 self._metrics.last_write.labels(output).set_to_current_time()

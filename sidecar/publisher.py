@@ -180,6 +180,8 @@ class Publisher:
         self._outputs = [File(path, sync=sync, system=system) for path, sync in zip(outputs, syncs, strict=True)]
         self._floor_file = File(Floor.path_beside(outputs[0]), sync=syncs[0], system=system)
         self.floor = Floor()
+        self.paths = tuple(str(path) for path in outputs)
+        """Of the outputs, in the order of the bodies; they name them in metrics."""
 
     @property
     def complete(self) -> bool:

@@ -224,7 +224,7 @@ PACE = Pace(settle=0.2, settle_max=1.0)
         pytest.param(10.0, 10.0, False, 10.05, 10.2, id="a join while the file was being written"),
     ],
 )
-def test_when_a_change_is_due(since: float, changed: float, leaving: bool, published: float, due: float) -> None:  # noqa: FBT001
+def test_when_a_change_is_due(since: float, changed: float, leaving: bool, published: float, due: float) -> None:
     """Joins are fast, leaves are calm."""
     pending = Pending(since=since, changed=changed, leaving=leaving)
     assert PACE.due(pending, published) == pytest.approx(due)
@@ -237,7 +237,7 @@ def test_a_change_is_never_held_longer_than_the_ceiling(
     leaving: bool,
     published: float,
     settle: float,
-    longest: float,  # noqa: FBT001
+    longest: float,
 ) -> None:
     """Whatever goes on, a change is due within settle-max (or settle, if that is longer)."""
     pace = Pace(settle=settle, settle_max=longest)

@@ -106,12 +106,12 @@ async def test_every_known_series_starts_at_zero() -> None:
 
 async def test_openmetrics_is_spoken_to_those_who_ask() -> None:
     """Prometheus asks."""
-    async with served(GOOD, Metrics(())) as client:
-        async with client.get(
-            "/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}
-        ) as response:
-            assert response.content_type == "application/openmetrics-text"
-            assert (await response.text()).endswith("# EOF\n")
+    async with (
+        served(GOOD, Metrics(())) as client,
+        client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}) as response,
+    ):
+        assert response.content_type == "application/openmetrics-text"
+        assert (await response.text()).endswith("# EOF\n")
 
 
 @pytest.mark.parametrize("host", ["::", "127.0.0.1"])

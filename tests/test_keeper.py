@@ -111,7 +111,6 @@ class Running:
             executor=Inline(),
         )
 
-    @property
     def ready(self) -> bool:
         """What /readyz says."""
         return self.keeper.published
@@ -148,7 +147,7 @@ async def test_the_first_file_is_written_as_soon_as_there_is_an_answer(tmp_path:
     """Without waiting for anything to settle; and only then it is ready."""
     async with running(tmp_path) as it:
         await asyncio.sleep(5)
-        assert not it.ready
+        assert not it.ready()
         assert not it.path.exists()
         assert it.keeper.held == "no complete answer yet: still listing"
         assert it.value("membership_guard_held", reason="not-synced") == 1
@@ -156,7 +155,7 @@ async def test_the_first_file_is_written_as_soon_as_there_is_an_answer(tmp_path:
         it.source.list(APP[0])
         assert await published(it, "app-0") - listed < 0.1
         await it.keeper.first_publication.wait()
-        assert it.ready
+        assert it.ready()
         assert it.value("membership_guard_held", reason="not-synced") == 0
         assert it.value("membership_members", state="ready") == 1
 
@@ -214,7 +213,7 @@ async def test_a_failure_changes_no_file(tmp_path: Path) -> None:
         it.source.fail("the API server is away")
         await asyncio.sleep(3600)
         assert members_in(it.path) == ["app-0", "app-1"]
-        assert it.ready
+        assert it.ready()
 
 
 async def test_too_few_members_wait_and_then_are_published_all_the_same(tmp_path: Path) -> None:
@@ -259,7 +258,7 @@ async def test_a_restart_keeps_the_file_of_its_predecessor(tmp_path: Path) -> No
         await it.keeper.first_publication.wait()
     before = it.path.stat()
     async with running(tmp_path, min_members=3, start_timeout=10.0) as again:
-        assert again.ready
+        assert again.ready()
         await asyncio.sleep(100)
         again.source.list(*APP[:2])
         await again.keeper.first_publication.wait()

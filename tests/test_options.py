@@ -88,8 +88,10 @@ def test_all_mistakes_are_told_at_once() -> None:
     assert found == [
         "--sevice is not known. Did you mean --service?",
         "MEMBERSHIP_SERVCE is not known. Did you mean MEMBERSHIP_SERVICE?",
-        "--service is missing: Whose endpoints are the members;"
-        " repeat it or separate several with commas for their union.",
+        (
+            "--service is missing: Whose endpoints are the members;"
+            " repeat it or separate several with commas for their union."
+        ),
         "--output: 'members.json' is not absolute: name the file by its whole path.",
         "--port: '70000' is no port: a number from 1 to 65535, or a name.",
         "MEMBERSHIP_MIN_MEMBERS: 'few' is no number of members: write 0 or more.",

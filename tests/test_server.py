@@ -118,5 +118,4 @@ async def test_openmetrics_is_spoken_to_those_who_ask() -> None:
 def test_all_addresses_take_ipv4(host: str) -> None:
     """[::] takes both families on one port."""
     with listen(host, 0) as listening:
-        with socket.create_connection(("127.0.0.1", listening.getsockname()[1]), timeout=5):
-            pass
+        socket.create_connection(("127.0.0.1", listening.getsockname()[1]), timeout=5).close()

@@ -97,7 +97,9 @@ class Watch:
             self._coming.append(events.bookmark(self.resource, store.revision, {events.INITIAL_EVENTS_END: "true"}))
 
     def offer(self, change: Change) -> None:
-        """Something has changed."""
+        """Something has changed; a watch from the future does not hear of it."""
+        if change.revision <= self._since:
+            return
         line = events.line(self.resource, change, self._selection)
         if line is not None:
             self._coming.append(line)

@@ -20,9 +20,6 @@ from sidecar.simulator import ScriptedService, Simulator
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-SECONDS = 56.0
-"""How long the script takes."""
-
 LOOK_SECONDS = 0.02
 """How often the file is looked at."""
 
@@ -88,6 +85,7 @@ class Demo:
             *("--output", f"jgroups={self._file}", "--output", f"json={self._directory / 'members.json'}"),
             *("--output", f"hazelcast-yaml={self._directory / 'hazelcast.yaml'}", "--listen", self._listen),
             stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for the demo, which ends the sidecar in good order
         )
 
     async def _relay(self, sidecar: asyncio.subprocess.Process) -> None:
@@ -131,7 +129,7 @@ def _kubeconfig(url: str) -> dict[str, Any]:
     }
 
 
-def main(listen: str, seconds: float = SECONDS) -> int:
+def main(listen: str, seconds: float) -> int:
     """Show it; Ctrl-C ends it."""
     asyncio.run(_until_told(listen, seconds))
     return 0

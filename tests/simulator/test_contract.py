@@ -382,7 +382,7 @@ async def test_parameters_that_make_no_sense(client: Client, query: dict[str, st
 
 
 @pytest.mark.parametrize(("value", "watches"), [("", True), ("yes", True), ("0", False), ("False", False)])
-async def test_whatever_is_not_false_is_true(client: Client, value: str, watches: bool) -> None:  # noqa: FBT001
+async def test_whatever_is_not_false_is_true(client: Client, value: str, watches: bool) -> None:
     """``watch=`` is a watch."""
     answer = await client.send("GET", client.path(), {"watch": value, "timeoutSeconds": "1"})
     assert (answer.text == "") is watches

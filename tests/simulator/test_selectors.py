@@ -36,7 +36,7 @@ POD: Object = {
         ("app=a,tier", False),
     ],
 )
-def test_labels(selector: str, selected: bool) -> None:  # noqa: FBT001
+def test_labels(selector: str, selected: bool) -> None:
     """Every operator, alone and together."""
     assert (POD in select(PODS, labels=selector)) is selected
 
@@ -51,7 +51,7 @@ def test_labels(selector: str, selected: bool) -> None:  # noqa: FBT001
         ("status.podIP=", True),
     ],
 )
-def test_fields(selector: str, selected: bool) -> None:  # noqa: FBT001
+def test_fields(selector: str, selected: bool) -> None:
     """A field that is not there is empty."""
     assert (POD in select(PODS, fields=selector)) is selected
 

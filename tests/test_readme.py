@@ -1,0 +1,83 @@
+"""The README says what the code does: samples, options, metrics, commands.
+
+``python -m tests.test_readme`` writes the generated parts anew.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sidecar import samples
+from sidecar.metrics import Metrics
+from sidecar.options import OPTIONS
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+
+
+def options() -> str:
+    """The manual of the options."""
+    rows = ["| option | meaning |", "|---|---|"]
+    for option in OPTIONS:
+        default = f" Default `{option.default}`." if option.default else ""
+        flag = f"{option.flag} {option.value}".replace("|", "\\|")
+        rows.append(f"| `{flag}` | {option.text}{default} |")
+    return "\n".join(rows)
+
+
+def metrics() -> str:
+    """The table of the metrics."""
+    rows = ["| metric | labels | meaning |", "|---|---|---|"]
+    made = Metrics(["/x"])
+    made.expect("x")
+    for family in made.registry.collect():
+        if not family.name.startswith("membership_"):
+            continue
+        name = family.name + ("_total" if family.type == "counter" else "")
+        labels = sorted({label for sample in family.samples for label in sample.labels} - {"le"})
+        rows.append(f"| `{name}` | {', '.join(labels)} | {family.documentation} |")
+    rows.append("| `process_*`, `python_info` | | Of the Prometheus client. |")
+    return "\n".join(rows)
+
+
+def generated(text: str) -> str:
+    """The README with the generated parts made anew."""
+    for name, make in (("options", options), ("metrics", metrics)):
+        pattern = rf"(<!-- {name}: .*? -->\n).*?(<!-- /{name} -->)"
+        text = re.sub(pattern, lambda found, part=make(): f"{found[1]}{part}\n{found[2]}", text, flags=re.DOTALL)
+    return text
+
+
+def test_the_generated_parts_are_up_to_date() -> None:
+    """Options and metrics are those of the code; if this fails, run python -m tests.test_readme."""
+    text = README.read_text(encoding="utf-8")
+    assert generated(text) == text
+
+
+@pytest.mark.parametrize(
+    ("language", "form"), [("json", "json"), ("xml", "hazelcast-xml"), ("yaml", "hazelcast-yaml"), ("text", "jgroups")]
+)
+def test_the_samples_are_what_is_written(language: str, form: str) -> None:
+    """Each block stands so in the sample file."""
+    (block,) = re.findall(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert block in samples.sample(form)
+    assert len(block.splitlines()) <= 8
+
+
+def test_ci_runs_the_same_test_command() -> None:
+    """What is green there is green with the README's command."""
+    command = next(line.strip() for line in README.read_text(encoding="utf-8").splitlines() if "-m pytest" in line)
+    assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_the_contract_is_the_second_heading() -> None:
+    """Before anything else, what may be relied on."""
+    headings = [line for line in README.read_text(encoding="utf-8").splitlines() if line.startswith("## ")]
+    assert headings[0] == "## The contract"
+
+
+if __name__ == "__main__":
+    README.write_text(generated(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -9,18 +9,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
+import subprocess
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sidecar.members import State, fold
+from sidecar.metrics import Metrics
+from sidecar.sources.api import Connection
+from sidecar.sources.credentials import Credentials
 from sidecar.sources.objects import Projection, endpoint_slice_origin
 from sidecar.sources.reflector import Collection
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
 
     from sidecar.members import Event, Group
     from sidecar.sources import Source
+    from sidecar.sources.api import Patience
+    from sidecar.sources.credentials import Loader
 
 Json: TypeAlias = dict[str, Any]
 
@@ -179,3 +188,107 @@ async def following(source: Source) -> AsyncIterator[Followed]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+def grants(
+    url: str, *, token: str = "", ca: Path | None = None, server_name: str | None = None, proxy: str | None = None
+) -> Loader:
+    """Load credentials for the API server at *url*."""
+
+    async def load(configuration: Any, *, afresh: bool) -> str:  # noqa: ANN401 - kubernetes-asyncio is untyped
+        configuration.host = url
+        configuration.ssl_ca_cert = str(ca) if ca else None
+        configuration.tls_server_name = server_name
+        configuration.proxy = proxy
+        if token:
+            configuration.api_key["BearerToken"] = f"Bearer {token}"
+        return "default"
+
+    return load
+
+
+@asynccontextmanager
+async def connected(
+    load: Loader, *, metrics: Metrics | None = None, patience: Patience | None = None
+) -> AsyncIterator[Connection]:
+    """A connection that is closed in the end."""
+    metrics = metrics or Metrics([])
+    connection = Connection(Credentials(load, asyncio.get_running_loop().time, metrics), metrics, patience)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def certificate(directory: Path, name: str = "server", *, expired: bool = False) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that is its own CA, and its key."""
+    made, key = directory / f"{name}.crt", directory / f"{name}.key"
+    extensions = ("subjectAltName=IP:127.0.0.1", "keyUsage=critical,keyCertSign,digitalSignature")
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    command += ["-subj", f"/CN={name}", "-keyout", str(key), "-out", str(made)]
+    command += [word for extension in extensions for word in ("-addext", extension)]
+    subprocess.run(command, check=True, capture_output=True)
+    if expired:
+        command = ["openssl", "x509", "-in", str(made), "-signkey", str(key), "-days", "-1", "-out", str(made)]
+        subprocess.run(command, check=True, capture_output=True)
+    return made, key
+
+
+def tls_server(made: Path, key: Path) -> ssl.SSLContext:
+    """The context of a server with that certificate."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(made, key)
+    return context
+
+
+@asynccontextmanager
+async def listening(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], scheme: str = "http"
+) -> AsyncIterator[str]:
+    """The URL of a server that does *serve* to whoever connects."""
+    busy: set[asyncio.Task[Any]] = set()
+
+    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        busy.add(task)
+        task.add_done_callback(busy.discard)
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            try:
+                await serve(reader, writer)
+            finally:
+                writer.close()
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(serve_one, "127.0.0.1", 0)
+    try:
+        yield f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for task in tuple(busy):
+            task.cancel()
+        await asyncio.gather(*busy)
+
+
+def answering(answer: Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]) -> AbstractAsyncContextManager[str]:
+    """The URL of a server that gives *answer* to every request, for what a decent server cannot be made to say.
+
+    Args:
+        answer: takes the head of a request and writes whatever it likes.
+    """
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await answer(await reader.readuntil(b"\r\n\r\n"), writer)
+
+    return listening(serve)
+
+
+def response(body: bytes, code: int = 200, *headers: str) -> bytes:
+    """An answer of HTTP/1.1, as it stands on the wire."""
+    lines = (f"HTTP/1.1 {code} Whatever", f"Content-Length: {len(body)}", *headers, "", "")
+    return "\r\n".join(lines).encode() + body
+
+
+def chunk(data: bytes) -> bytes:
+    """A chunk of a body that is sent in chunks."""
+    return f"{len(data):x}\r\n".encode() + data + b"\r\n"

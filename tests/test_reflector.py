@@ -11,7 +11,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
-from itertools import chain, repeat
+from itertools import chain, pairwise, repeat
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 import looptime
@@ -42,15 +42,15 @@ from tests.builders import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
     from sidecar.sources.api import Connection
     from tests.builders import Json
 
 pytestmark = pytest.mark.looptime
 
-Answer: TypeAlias = bytes | SourceError
-"""What a LIST brings."""
+Answer: TypeAlias = bytes | SourceError | tuple[float, bytes | SourceError]
+"""What a LIST brings, and after how many seconds."""
 
 Stream: TypeAlias = tuple[bytes | float | SourceError, ...]
 """What a WATCH brings: chunks, seconds between them, an error. It ends with the end."""
@@ -100,6 +100,9 @@ class Script:
         """As ``Connection.list``."""
         self._note("list", path, query)
         answer = next(self._lists)
+        if isinstance(answer, tuple):
+            late, answer = answer
+            await asyncio.sleep(late)
         if isinstance(answer, SourceError):
             raise answer
         return answer
@@ -134,15 +137,19 @@ class Script:
         assert query["labelSelector"] == SELECTOR
         self.asked.append(Asked(now(), verb, query))
 
-    def of(self, verb: str) -> list[Asked]:
+    def of(self, verb: str) -> Sequence[Asked]:
         """The requests of a verb."""
         return [asked for asked in self.asked if asked.verb == verb]
 
-    def times(self, verb: str) -> list[float]:
+    def times(self, verb: str) -> Sequence[float]:
         """When they came."""
         return [round(asked.at, 6) for asked in self.of(verb)]
 
-    def revisions(self, verb: str) -> list[str | None]:
+    def waits(self, verb: str) -> Sequence[float]:
+        """Seconds from each to the next."""
+        return [after - before for before, after in pairwise(self.times(verb))]
+
+    def revisions(self, verb: str) -> Sequence[str | None]:
         """And from where."""
         return [asked.revision for asked in self.of(verb)]
 
@@ -369,7 +376,7 @@ async def test_a_list_older_than_what_was_seen_is_discarded() -> None:
         ("1", "9" * 5000, False),
     ],
 )
-def test_revisions_are_compared_only_where_both_are_numbers(revision: str, than: str, older: bool) -> None:  # noqa: FBT001
+def test_revisions_are_compared_only_where_both_are_numbers(revision: str, than: str, older: bool) -> None:
     """KEP-5504 says how; anything else is opaque."""
     assert is_older(revision, than) is older
 
@@ -506,8 +513,7 @@ async def test_429_waits_as_long_as_it_is_told_and_longer(
     server = Script([*busy, page()]) if verb == "list" else Script(watches=busy)
     async with following(reflect(server, dice=lambda: rolled)):
         await asyncio.sleep(60)
-    times = server.times(verb)
-    assert [after - before for before, after in zip(times, times[1:], strict=False)] == pytest.approx(waits)
+    assert server.waits(verb) == pytest.approx(waits)
     assert set(server.revisions("list")) == {"0"}
     assert server.revisions("watch") == ["100"] * len(server.of("watch"))
     assert len(server.of("list")) == (4 if verb == "list" else 1)
@@ -519,9 +525,7 @@ async def test_a_refused_connection_is_tried_again_soon(rolled: float, jitter: f
     server = Script(watches=[error("refused")] * 5)
     async with following(reflect(server, dice=lambda: rolled)):
         await asyncio.sleep(30)
-    times = server.times("watch")
-    waits = [after - before for before, after in zip(times, times[1:], strict=False)]
-    assert waits == pytest.approx([wait * jitter for wait in (0.8, 1.6, 2.0, 2.0, 2.0)])
+    assert server.waits("watch") == pytest.approx([wait * jitter for wait in (0.8, 1.6, 2.0, 2.0, 2.0)])
     assert len(server.of("list")) == 1
 
 
@@ -541,9 +545,7 @@ async def test_any_other_end_backs_off_and_goes_on_from_the_same_revision(end: S
     server = Script(watches=[end] * 8)
     async with following(reflect(server)) as seen:
         await asyncio.sleep(200)
-    times = server.times("watch")
-    waits = [after - before for before, after in zip(times, times[1:], strict=False)]
-    assert waits == pytest.approx([0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0])
+    assert server.waits("watch") == pytest.approx([0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0])
     assert set(server.revisions("watch")) == {"100"}
     assert len(server.of("list")) == 1
     assert seen.groups == groups(endpoint_slice())
@@ -588,9 +590,7 @@ async def test_what_a_human_must_mend_is_said_and_tried_ever_more_slowly(verb: s
         await seen.until(lambda it: len(it.of(Failed)) == 7, within=120)
         assert len(seen.groups) == 1
     assert seen.events[-1] == Failed(scope=SCOPE, reason=reason, sentence=f"This is {reason}.")
-    times = server.times(verb)[-7:]
-    waits = [after - before for before, after in zip(times, times[1:], strict=False)]
-    assert waits == pytest.approx([0.8, 1.6, 3.2, 6.4, 12.8, 25.6])
+    assert server.waits(verb)[-6:] == pytest.approx([0.8, 1.6, 3.2, 6.4, 12.8, 25.6])
 
 
 @pytest.mark.parametrize(("rolled", "deadline"), [(0.0, 330.0), (0.5, 480.0)])
@@ -665,9 +665,7 @@ async def test_backoff_begins_anew_after_two_healthy_minutes() -> None:
     server = Script(watches=[failing, failing, (110.0, failing), failing, (121.0, failing), failing])
     async with following(reflect(server)):
         await asyncio.sleep(300)
-    times = server.times("watch")
-    waits = [after - before for before, after in zip(times, times[1:], strict=False)]
-    assert waits == pytest.approx([0.8, 1.6, 110 + 3.2, 6.4, 121 + 0.8, 1.6])
+    assert server.waits("watch") == pytest.approx([0.8, 1.6, 110 + 3.2, 6.4, 121 + 0.8, 1.6])
 
 
 async def test_a_failure_is_over_when_the_server_accepts_a_watch() -> None:
@@ -690,6 +688,19 @@ async def test_retries_are_progress() -> None:
             await asyncio.sleep(until - now())
             moved.append(round(reflector.progressed, 3))
     assert moved == [0.0, 0.8, 2.4, 5.6, 15.6, 15.6]
+
+
+async def test_every_page_and_every_failed_list_is_progress() -> None:
+    """A LIST may take a minute, and several of them more than liveness allows for one."""
+    first = page(endpoint_slice("a"), **{"continue": "more"})
+    server = Script([(20.0, error("server_error")), (20.0, first), (20.0, page(endpoint_slice("b")))])
+    reflector = reflect(server)
+    moved = []
+    async with following(reflector):
+        for until in (19.0, 20.5, 40.0, 60.0, 61.0):
+            await asyncio.sleep(until - now())
+            moved.append(round(reflector.progressed, 3))
+    assert moved == [0.0, 20.0, 20.8, 40.8, 60.8]
 
 
 async def test_after_cancellation_nothing_is_said_and_nothing_stays_open() -> None:
@@ -810,6 +821,13 @@ class Step(Enum):
     INTERNAL = auto()
 
 
+SPOILERS = {
+    Step.GARBAGE: b"garbage\n",
+    Step.EXPIRED: error_event(410, "Expired"),
+    Step.INTERNAL: error_event(500, "InternalError"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """A LIST: refused, or answered as of so many revisions ago, in so many pages."""
@@ -895,7 +913,11 @@ class Unreliable(Script):
         yield self._tell(int(query["resourceVersion"]), move)
 
     async def _tell(self, told: int, move: Watching | None) -> AsyncIterator[bytes]:
-        for step in move.steps if move else ():
+        if move is None:
+            yield self.history.since(told)
+            await asyncio.Event().wait()
+            return
+        for step in move.steps:
             match step:
                 case Write():
                     self._write(step)
@@ -910,16 +932,9 @@ class Unreliable(Script):
                     yield bookmark(told)
                 case Step.SECOND:
                     await asyncio.sleep(1)
-                case Step.GARBAGE:
-                    yield b"garbage\n"
-                case Step.EXPIRED:
-                    yield error_event(410, "Expired")
-                case Step.INTERNAL:
-                    yield error_event(500, "InternalError")
-        if move is None:
-            yield self.history.since(told)
-            await asyncio.Event().wait()
-        elif move.end:
+                case _:
+                    yield SPOILERS[step]
+        if move.end:
             raise error(move.end)
 
     def _write(self, write: Write) -> None:
@@ -931,7 +946,7 @@ class Unreliable(Script):
 def test_what_is_known_is_what_was_and_never_goes_back(
     listings: list[Listing], watchings: list[Watching], floor: str
 ) -> None:
-    """After every event the state is the server's at that revision, no revision is older, and in the end all is known."""
+    """After every event the state is the server's at that revision; none is older; in the end all is known."""
 
     async def follow() -> None:
         server = Unreliable(listings, watchings)

@@ -196,7 +196,7 @@ async def _refusal(verb: str, path: str, response: aiohttp.ClientResponse) -> So
     code = response.status
     body = await _explanation(response)
     status = decode_status(body)
-    said = status.message or body[:200].decode(errors="replace").strip().partition("\n")[0]
+    said = (status.message or body[:200].decode(errors="replace").strip().partition("\n")[0]).rstrip(".")
     after = response.headers.get("Retry-After", "")
     seconds = float(after) if after.isdecimal() else 0.0
     if status.details:

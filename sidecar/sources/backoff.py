@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+LONGEST_ASKED = 120.0
+"""Seconds that a server may ask to wait. Real ones ask for 1 to 30; 300 without a try are taken for a stuck source."""
+
+
 class Backoff:
     """Exponential backoff with full jitter on top.
 
@@ -45,10 +49,10 @@ class Backoff:
         self._last = float("-inf")
 
     def delay(self, at_least: float = 0.0) -> float:
-        """Seconds to wait now: this step or *at_least* (a Retry-After, the same for everybody), with jitter."""
+        """Seconds to wait now: this step or *at_least* (a Retry-After, the same for everybody; capped), with jitter."""
         now = self._clock()
         if now - self._last > self._healthy:
             self._next = self._initial
         self._last = now
         step, self._next = self._next, min(self._next * self.FACTOR, self._cap)
-        return max(step, at_least) + step * self._dice()
+        return max(step, min(at_least, LONGEST_ASKED)) + step * self._dice()

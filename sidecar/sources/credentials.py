@@ -8,6 +8,7 @@ fails (an empty token file while the kubelet writes it, a plug-in that dies) kee
 from __future__ import annotations
 
 import hashlib
+import os
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from kubernetes_asyncio.client.configuration import Configuration
 from kubernetes_asyncio.config import (
     ConfigException,
     incluster_config,
+    kube_config,
     load_incluster_config,
     load_kube_config,
 )
@@ -198,6 +200,13 @@ def in_cluster(service_account: Path = SERVICE_ACCOUNT) -> Loader:
     return load
 
 
+def _expect(path: Path | None) -> None:
+    """Say which kubeconfig is missing, for the loader only misses what should stand in it."""
+    places = [path] if path else [Path(place) for place in kube_config.KUBE_CONFIG_DEFAULT_LOCATION.split(os.pathsep)]
+    if not any(place.expanduser().exists() for place in places):
+        raise ConfigException(f"there is no kubeconfig at {' or '.join(map(str, places))}")
+
+
 def kubeconfig(path: Path | None, context: str | None) -> Loader:
     """Load a kubeconfig file, exec plug-ins and token files included."""
     loader: Any = None
@@ -205,6 +214,7 @@ def kubeconfig(path: Path | None, context: str | None) -> Loader:
     async def load(configuration: Any, *, afresh: bool) -> str:  # noqa: ANN401 - kubernetes-asyncio is untyped
         nonlocal loader
         if loader is None or afresh:
+            _expect(path)
             # persist_config must be off: with it on, a refresh raises TypeError (KubeConfigMerger.save_changes).
             loader = await load_kube_config(
                 config_file=str(path) if path else None,

@@ -193,10 +193,12 @@ class Projection:
         found = _decode_slice(body)
         meta = found.metadata
         origin = endpoint_slice_origin(meta)
+        if not found.endpoints:  # the controller's placeholder has no ports either, hence none to miss
+            return Group(origin, _version(meta), {})
         port, problem = choose_port(found.ports or [], self.port, origin)
         if found.address_type == "FQDN" or problem:  # FQDN is deprecated and names no address
             return Group(origin, _version(meta), {}, problem)
-        members = (self._member(endpoint, meta, port) for endpoint in found.endpoints or [])
+        members = (self._member(endpoint, meta, port) for endpoint in found.endpoints)
         return Group(origin, _version(meta), {member.key: member for member in members})
 
     def _member(self, endpoint: Endpoint, meta: Metadata, port: int | None) -> Member:

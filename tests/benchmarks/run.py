@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.benchmarks import sid, subjects, window
-from tests.benchmarks.load import ApiServer, Load
+from tests.benchmarks.load import NAMESPACE, ApiServer, Load
 from tests.benchmarks.subjects import Subject, Target
 from tests.benchmarks.window import Plan, Window
 from tests.cluster.control_plane import ControlPlane
@@ -66,20 +66,31 @@ def measure(
     control_plane = ControlPlane(controllers=CONTROLLERS)
     control_plane.start()
     try:
-        config = control_plane.kubeconfig(scratch / "kubeconfig")
-        authority = shutil.copy(control_plane.ca_file, scratch)  # the chroot sees no more than the scratch directory
-        config.write_text(config.read_text().replace(str(control_plane.ca_file), str(authority)))
+        target = target_of(control_plane, scratch)
         server = ApiServer(control_plane)
         try:
-            return {size: _turns(found, config, Load(server, size), plan, rounds) for size in sizes}
+            return {size: _turns(found, target, Load(server, size), plan, rounds) for size in sizes}
         finally:
             server.close()
     finally:
         control_plane.stop()
 
 
+def target_of(control_plane: ControlPlane, scratch: Path) -> Target:
+    """The API server, with credentials for it as outside and as inside of a pod; no Service yet."""
+    config = control_plane.kubeconfig(scratch / "kubeconfig")
+    authority = shutil.copy(control_plane.ca_file, scratch)  # the control plane's directory is not for everybody
+    config.write_text(config.read_text().replace(str(control_plane.ca_file), str(authority)))
+    account = scratch / sid.ACCOUNT
+    account.mkdir(exist_ok=True)
+    shutil.copyfile(control_plane.ca_file, account / "ca.crt")
+    (account / "token").write_text(control_plane.admin_token)
+    (account / "namespace").write_text(NAMESPACE)
+    return Target(control_plane.host, control_plane.port, config, "", scratch)
+
+
 def _turns(
-    found: Sequence[Subject], kubeconfig: Path, load: Load, plan: Plan, rounds: int
+    found: Sequence[Subject], target: Target, load: Load, plan: Plan, rounds: int
 ) -> dict[Subject, list[Window]]:
     """All windows at one size. Every other round goes backwards, so that nobody always has the same neighbour."""
     windows: dict[Subject, list[Window]] = {subject: [] for subject in found}
@@ -87,9 +98,9 @@ def _turns(
     for number in range(rounds):
         for subject in found if number % 2 == 0 else reversed(found):
             load.reset()
-            with tempfile.TemporaryDirectory(dir=kubeconfig.parent) as directory:
-                target = Target(kubeconfig, load.service, Path(directory))
-                windows[subject].append(window.run(subject, target, load, plan))
+            with tempfile.TemporaryDirectory(dir=target.directory) as directory:
+                here = target._replace(service=load.service, directory=Path(directory))
+                windows[subject].append(window.run(subject, here, load, plan))
             say(f"{load.service}, round {number + 1}: {subject.name}")
     digests = {subject.name: sorted({turn.digest for turn in turns}) for subject, turns in windows.items()}
     if len({digest for each in digests.values() for digest in each}) > 1:

@@ -23,6 +23,11 @@ PACKAGES = f"{PYTHON},{PYTHON}-venv,ca-certificates"
 MACHINE = ("/etc/resolv.conf", "/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt")
 """Files of the machine, as far as it has them, that tell how packages are got here."""
 
+PYTHON_INSIDE = "/venv/bin/python"
+
+ACCOUNT = "serviceaccount"
+"""A directory with ``token``, ``ca.crt`` and ``namespace``."""
+
 CLONE_NEWNS = 0x20000
 """A mount namespace (unshare(2))."""
 
@@ -74,21 +79,29 @@ def root(requirements: Path) -> Path:
 
 @contextmanager
 def sidecar(requirements: Path, scratch: Path, app: Path, *, settle: bool) -> Iterator[Subject]:
-    """The sidecar on Python 3.15.
+    """The sidecar on Python 3.15, with a pod's credentials.
 
     Args:
         requirements: the pinned dependencies.
-        scratch: everything that the program reads and writes; it has the same path inside.
+        scratch: everything that the program reads and writes; it has the same path inside. What is in its directory
+            ``ACCOUNT`` is where the kubelet would mount a service account.
         app: the directory of the package's copy, below *scratch*.
         settle: as in ``subjects.sidecar``.
     """
     where = root(requirements)
-    inside: Sequence[str | Path] = ["chroot", where, "env", "-C", app, "PYTHON_LAZY_IMPORTS=all", "/venv/bin/python"]
-    with _mounted(where, "-t", "proc", "proc", "/proc"), _mounted(where, "--bind", scratch, scratch):
-        subjects.compile_all(app, *inside)
+    inside: Sequence[str | Path] = ["chroot", where, "env", "-C", app, "PYTHON_LAZY_IMPORTS=all"]
+    account = scratch / ACCOUNT
+    account.mkdir()
+    with (
+        _mounted(where, "-t", "proc", "proc", "/proc"),
+        _mounted(where, "--bind", scratch, scratch),
+        _mounted(where, "--bind", account, "/run/secrets/kubernetes.io/serviceaccount"),
+    ):
+        subjects.compile_all(app, *inside, PYTHON_INSIDE)
 
         def command(target: Target) -> list[str | Path]:
-            return [*inside, *subjects.arguments(target, settle=settle)]
+            pod = [f"KUBERNETES_SERVICE_HOST={target.host}", f"KUBERNETES_SERVICE_PORT={target.port}"]
+            return [*inside, *pod, PYTHON_INSIDE, *subjects.arguments(target, settle=settle)]
 
         yield Subject("sidecar, Python 3.15 lazy", command, lazy=True)
 

@@ -18,6 +18,9 @@ INFORMER = Path(__file__).with_name("informer")
 class Target(NamedTuple):
     """What a turn is about."""
 
+    host: str
+    port: int
+    """Of the API server."""
     kubeconfig: Path
     service: str
     directory: Path
@@ -75,17 +78,22 @@ def sidecar(app: Path, *, settle: bool) -> Subject:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
 
     def command(target: Target) -> list[str | Path]:
-        return ["env", "-C", app, sys.executable, *arguments(target, settle=settle)]
+        return [
+            "env",
+            "-C",
+            app,
+            sys.executable,
+            *arguments(target, "--kubeconfig", str(target.kubeconfig), settle=settle),
+        ]
 
     return Subject(f"sidecar, Python {version}", command)
 
 
-def arguments(target: Target, *, settle: bool) -> list[str]:
+def arguments(target: Target, *credentials: str, settle: bool) -> list[str]:
     """What follows the name of the interpreter. All defaults, but for the free port and the settle time."""
     unsettled = [] if settle else ["--settle", "0ms", "--settle-max", "0ms"]
     flags = ["--service", f"{target.service}.{NAMESPACE}", "--output", f"json={target.output}"]
-    where = ["--kubeconfig", str(target.kubeconfig), "--listen", "127.0.0.1:0"]
-    return ["-m", "sidecar", "run", *flags, *where, *unsettled]
+    return ["-m", "sidecar", "run", *flags, *credentials, "--listen", "127.0.0.1:0", *unsettled]
 
 
 def copy(package: Path, app: Path) -> None:

@@ -13,7 +13,7 @@ from tests.benchmarks import report, run, subjects, window
 from tests.benchmarks.figures import percentile
 from tests.benchmarks.load import ApiServer, Load
 from tests.benchmarks.sight import Sight
-from tests.benchmarks.subjects import Subject, Target
+from tests.benchmarks.subjects import Subject
 from tests.benchmarks.window import Plan, Window
 from tests.cluster.control_plane import ControlPlane
 
@@ -71,7 +71,7 @@ def test_a_goal_is_a_ratio_within_a_round() -> None:
 @pytest.mark.timeout(300)  # the informer may have to be built
 def test_both_programs_come_to_the_same_bytes(control_plane: ControlPlane, scratch: Path) -> None:
     """One window of each at a tiny size: every change is seen, the costs are there, and the files are equal."""
-    kubeconfig = control_plane.kubeconfig(scratch / "kubeconfig")
+    target = run.target_of(control_plane, scratch)
     subjects.copy(run.REPOSITORY / "sidecar", scratch / "app")
     server = ApiServer(control_plane)
     load = Load(server, 3)
@@ -81,7 +81,7 @@ def test_both_programs_come_to_the_same_bytes(control_plane: ControlPlane, scrat
         load.reset()
         directory = scratch / str(len(windows))
         directory.mkdir()
-        windows.append(window.run(subject, Target(kubeconfig, load.service, directory), load, PLAN))
+        windows.append(window.run(subject, target._replace(service=load.service, directory=directory), load, PLAN))
     server.close()
     assert windows[0].digest == windows[1].digest
     for each in windows:

@@ -23,7 +23,7 @@ def missing() -> str | None:
 
 
 def ip(*words: str) -> str:
-    """Run ip(8)."""
+    """Run the program and return what it says."""
     ran = subprocess.run(["ip", *words], check=False, capture_output=True, text=True)
     if ran.returncode:
         raise RuntimeError(f"ip {' '.join(words)}: {ran.stderr.strip()}")

@@ -18,12 +18,14 @@ from tests.cluster.control_plane import ControlPlane
 from tests.real import network, scene
 from tests.real.network import Wire, ip
 from tests.real.relay import Relay
-from tests.real.sidecar import Sidecar
+from tests.real.sidecar import FILES, Sidecar
 
-KEEPALIVE_SECONDS = Patience.keepalive_idle + Patience.keepalive_interval * Patience.keepalive_count
+PATIENCE = Patience()
+KEEPALIVE_SECONDS = PATIENCE.keepalive_idle + PATIENCE.keepalive_interval * PATIENCE.keepalive_count
 """The bound that the sidecar documents."""
 
-SLACK_SECONDS = 5.0
+LATE = 1.15
+"""The kernel's timers of that length are up to an eighth late (kernel/time/timer.c), and the machine is busy."""
 
 BACK_SECONDS = 25.0
 """After the packets come through again: an attempt that waits for its connection 10 s, and the backoff after it."""
@@ -74,14 +76,14 @@ async def test_silent_connection_is_noticed_and_made_anew(
             within=["nsenter", f"--net=/run/netns/{netns}", "--"],
         )
         await one.start()
-        await one.until(lambda: one.addresses() == ["10.1.0.1"])
+        await one.until(lambda: one.holds({form: ["10.1.0.1:8080"] for form in FILES}))
         await one.until(lambda: one.metric("membership_api_requests_total", verb="watch", code="200") == 1)
         before = one.stamps()
 
         silent = time.monotonic()
         to_api.unplug()
         await scene.write_members(admin, namespace, ["10.1.0.2"])
-        await one.until(lambda: one.failing() != "", KEEPALIVE_SECONDS + SLACK_SECONDS)
+        await one.until(lambda: one.failing() != "", KEEPALIVE_SECONDS * LATE)
         seconds = time.monotonic() - silent
         scene.figure(f"noticed after {seconds:.1f} s: {one.failing()}")
         assert one.stamps() == before

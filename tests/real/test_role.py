@@ -73,7 +73,7 @@ async def test_without_the_role_it_says_so_and_publishes_once_it_is_bound(
     seconds = await one.until(lambda: one.addresses() == ["10.1.0.1"])
     scene.figure(f"published {seconds:.1f} s after the Role was bound")
     assert one.failing() == ""
-    assert one.get("/readyz")[0] == 200
+    await one.until(lambda: one.get("/readyz")[0] == 200)
 
 
 @pytest.mark.parametrize("missing", ["list", "watch"])

@@ -18,7 +18,7 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.programs import free_port
 from tests.real import scene
 from tests.real.relay import Relay
-from tests.real.sidecar import ROLE, Sidecar
+from tests.real.sidecar import FILES, ROLE, Sidecar
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ async def follow(
     access = scene.write_pass(control_plane, token.namespace, directory, token.token, server=server)
     one = make(directory, access.kubeconfig, "--service=web")
     await one.start()
-    await one.until(lambda: one.addresses() == ["10.1.0.1"] and accepted(one) == 1)
+    await one.until(lambda: one.holds({form: ["10.1.0.1:8080"] for form in FILES}) and accepted(one) == 1)
     return one, access.token_file
 
 

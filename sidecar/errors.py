@@ -46,6 +46,7 @@ class SourceError(SidecarError):
         "connection",
         "malformed",
         "short_watch",
+        "silent",
         "older",
     )
 

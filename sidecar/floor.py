@@ -34,9 +34,9 @@ class Floor(msgspec.Struct, frozen=True, kw_only=True):
         """The floor in *body*; nothing is known if that is damaged or of another schema."""
         try:
             found = msgspec.json.decode(body, type=cls)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return cls()
-        return found if found.schema == cls().schema else cls()
+        return found if found.schema == cls().schema and found.generation >= 0 else cls()
 
     def encode(self) -> bytes:
         """The file's bytes."""

@@ -90,8 +90,8 @@ class Keeper:
         """Feed the pipeline with what *source* says, for ever."""
         async for event in source.events():
             self._pipeline.take(event)
-            if not isinstance(event, Failed | Recovered):
-                self._changed.set()
+            if self._held_by or not isinstance(event, Failed | Recovered):
+                self._changed.set()  # what holds the first set back is told with the newest reason
 
     async def publish_forever(self) -> None:
         """Publish whenever something is due.

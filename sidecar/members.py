@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-class Member(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Member(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One member, as it stands in the ``json`` file; the order of the fields is the order there.
+
+    The fields that only some sources know have a default, and stand in the file where they differ from it.
 
     Conditions mean what the EndpointSlice API says when they are absent (``EndpointConditions`` in discovery/v1):
     ready is true, serving is ready, terminating is false.
@@ -43,6 +45,16 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     terminating: bool
     is_self: bool = msgspec.field(name="self")
     """Whether this is the pod that the sidecar runs in."""
+    group: str = ""
+    """What it was rolled out with, for example the ReplicaSet's ``pod-template-hash``; see ``--split``."""
+    created: str = ""
+    """When the pod was created, as the API says it (RFC 3339)."""
+    cluster: str = ""
+    """The value of the label ``--cluster-id``."""
+    lost: bool = False
+    """Whether its node is lost: the conditions are the last that were heard."""
+    seed: bool = False
+    """Whether it is the one that may found the cluster."""
 
     @property
     def key(self) -> str:
@@ -64,6 +76,8 @@ class Group(msgspec.Struct, frozen=True):
     """By ``Member.key``."""
     problem: str = ""
     """A sentence if the origin cannot be used as it is, for example an ambiguous port."""
+    warning: str = ""
+    """A sentence if the origin can be used, but an operator should know something about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

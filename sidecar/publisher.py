@@ -5,40 +5,28 @@ could be cancelled between two steps. It knows bytes and paths, not members. The
 place before the outputs.
 
 Why beside the file and then rename: rename(2) within a directory is atomic for every reader on the same kernel, and
-Envoy and inotify users see it as one event. Why refuse a mount point: a file that is itself mounted (``subPath``) pins
-the old inode, so that its reader would never see another one.
+Envoy and inotify users see it as one event.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import stat
 from contextlib import suppress
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sidecar.errors import PublishError
 from sidecar.floor import Floor
+from sidecar.volume import in_memory, read_mounts, refuse_unpublishable, sweep, translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 MODE = 0o644
 """Readable by any UID: the reader's container seldom runs under ours."""
-
-_CURES = {
-    errno.ENOSPC: "the volume is full: free some space or raise the emptyDir's sizeLimit",
-    errno.EDQUOT: "the quota is used up: free some space or raise it",
-    errno.EROFS: "the volume is mounted read-only: remove readOnly from the sidecar's volumeMount",
-    errno.EACCES: "this user may not write there: use an emptyDir, or set fsGroup",
-    errno.EPERM: "this user may not write there: use an emptyDir, or set fsGroup",
-    errno.ENOENT: "the directory does not exist: mount the shared volume there",
-    errno.EBUSY: "it is a mount point: mount the directory, not the file",
-    errno.EXDEV: "it is a mount point: mount the directory, not the file",
-}
 
 
 class Outcome(Enum):
@@ -118,12 +106,8 @@ class File:
         Raises:
             PublishError: if that failed. The file is as it was, and nothing is left beside it.
         """
-        try:
+        with translated(self.path, "was not written"):
             self._replace(body)
-        except OSError as error:
-            code = errno.errorcode.get(error.errno or 0, "UNKNOWN")
-            cure = _CURES.get(error.errno or 0, error.strerror)
-            raise PublishError(str(self.path), code, f"{self.path} was not written ({code}): {cure}.") from error
         self._body = body
         self._seen = self._stamp()
 
@@ -196,7 +180,8 @@ class Publisher:
         """
         mounts = read_mounts()
         for file in (*self._outputs, self._floor_file):
-            refuse_unpublishable(file.path, mounts)
+            with translated(file.path, "can never be written"):
+                refuse_unpublishable(file.path, mounts)
             sweep(file.path)
         with suppress(OSError):
             self.floor = Floor.decode(self._floor_file.path.read_bytes())
@@ -233,46 +218,3 @@ class Publisher:
                     outcome = Outcome.ERROR
             outcomes.append(outcome)
         return Publication(self.floor.generation, tuple(outcomes), tuple(errors))
-
-
-def refuse_unpublishable(path: Path, mounts: Mapping[str, str]) -> None:
-    """Raise ``PublishError`` if *path* can never be replaced by a rename."""
-    if str(path) in mounts:
-        reason = (
-            "EBUSY",
-            f"{path} is a mount point (a subPath or a single-file mount): mount the directory, not the file.",
-        )
-    elif path.is_dir():
-        reason = "EISDIR", f"{path} is a directory: name the file in it."
-    elif not path.parent.is_dir():
-        reason = "ENOENT", f"The directory of {path} does not exist: mount the shared volume there."
-    else:
-        return
-    raise PublishError(str(path), *reason)
-
-
-def sweep(path: Path) -> None:
-    """Remove the temporary files of *path* that a killed sidecar left."""
-    for found in path.parent.glob(f".{path.name}.????????.tmp"):
-        with suppress(OSError):
-            found.unlink()
-
-
-def read_mounts() -> dict[str, str]:
-    """The file system type of every mount point (proc_pid_mountinfo(5)); empty where there is no /proc."""
-    try:
-        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return {}
-    fields = [line.split(" ") for line in lines]
-    return {_unescape(field[4]): field[field.index("-") + 1] for field in fields}
-
-
-def _unescape(path: str) -> str:
-    return path.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
-
-
-def in_memory(path: Path, mounts: Mapping[str, str]) -> bool:
-    """Whether *path* lies on a file system that keeps nothing over a crash anyway."""
-    below = next((str(parent) for parent in path.parents if str(parent) in mounts), "")
-    return mounts.get(below) in {"tmpfs", "ramfs"}

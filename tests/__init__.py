@@ -1,0 +1,1 @@
+"""One module of tests for each promise or part."""

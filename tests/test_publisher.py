@@ -328,7 +328,6 @@ def test_sweep_takes_nothing_else(tmp_path: Path) -> None:
     assert litter(tmp_path) == sorted(others)
 
 
-@pytest.mark.xfail(reason="the name is taken for a pattern")
 def test_sweep_of_a_name_that_looks_like_a_pattern(tmp_path: Path) -> None:
     """Brackets in the name of an output are brackets."""
     (tmp_path / ".members[1].json.01234567.tmp").touch()
@@ -597,7 +596,6 @@ def test_damaged_floor_is_ignored(tmp_path: Path, body: bytes) -> None:
     assert floor(tmp_path) == Floor(generation=1, revisions=NEW_REVISION)
 
 
-@pytest.mark.xfail(reason="text that is no UTF-8, or nested too deeply, is not msgspec's error")
 @pytest.mark.parametrize("body", [b'{"revisions":{"a":"\xff"}}', b'{"x":' + b"[" * 9999], ids=["text", "deep"])
 def test_damaged_floor_of_another_kind_is_ignored(body: bytes) -> None:
     """So it is where the nonsense is within a text, or bottomless."""
@@ -797,7 +795,6 @@ def test_directory_that_may_not_be_written_to() -> None:
         run(write_without_permission, directory)
 
 
-@pytest.mark.xfail(reason="before Python 3.14 is_dir raises PermissionError", strict=sys.version_info < (3, 14))
 def test_directory_that_may_not_be_entered() -> None:
     """A volume of which not even the names can be seen is the same mistake, told at the start."""
     with anybodys_directory() as directory:

@@ -45,9 +45,10 @@ def metrics() -> str:
 
 def generated(text: str) -> str:
     """The README with the generated parts made anew."""
-    for name, make in (("options", options), ("metrics", metrics)):
-        pattern = rf"(<!-- {name}: .*? -->\n).*?(<!-- /{name} -->)"
-        text = re.sub(pattern, lambda found, part=make(): f"{found[1]}{part}\n{found[2]}", text, flags=re.DOTALL)
+    for name, part in (("options", options()), ("metrics", metrics())):
+        head, tail = rf"(<!-- {name}: [^\n]*? -->\n)", rf"(<!-- /{name} -->)"
+        before, start, _, end, after = re.split(f"{head}(.*?){tail}", text, flags=re.DOTALL)
+        text = f"{before}{start}{part}\n{end}{after}"
     return text
 
 

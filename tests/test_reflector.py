@@ -551,6 +551,17 @@ async def test_any_other_end_backs_off_and_goes_on_from_the_same_revision(end: S
     assert seen.groups == groups(endpoint_slice())
 
 
+async def test_a_watch_that_says_nothing_is_asked_again_and_is_no_failure() -> None:
+    """Where nothing happens nothing is said, bookmarks included; whoever is dead will not accept the next watch."""
+    server = Script(watches=[(150.0, error("silent"))] * 3)
+    async with following(reflect(server)) as seen:
+        await asyncio.sleep(400)
+    assert server.times("watch") == [0.0, 150.0, 300.0]
+    assert set(server.revisions("watch")) == {"100"}
+    assert len(server.of("list")) == 1
+    assert seen.of(Failed) == []
+
+
 async def test_an_error_event_may_say_when_to_come_back() -> None:
     """RetryAfterSeconds in the details of the Status."""
     server = Script(watches=[(error_event(429, "TooManyRequests", retryAfterSeconds=7),)])

@@ -70,7 +70,7 @@ def _yaml_member(member: Member) -> bytes:
 
 XML = Format(
     name="hazelcast-xml",
-    summary="Hazelcast 4 and 5: start from it or <import> it",
+    summary="Hazelcast 4.1 and later: start from it or <import> it",
     file="hazelcast.xml",
     frame=_xml_frame,
     member=_xml_member,
@@ -79,7 +79,7 @@ XML = Format(
 )
 YAML = Format(
     name="hazelcast-yaml",
-    summary="Hazelcast 4 and 5: import it into hazelcast.yaml",
+    summary="Hazelcast 4.1 and later: import it into hazelcast.yaml",
     file="hazelcast.yaml",
     frame=_yaml_frame,
     member=_yaml_member,

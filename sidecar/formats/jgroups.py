@@ -1,4 +1,4 @@
-"""``jgroups``: the hosts file of TCPPING (``initial_hosts_file``, JGroups 5.3.14, 5.4.2 and later; JGRP-2859).
+"""``jgroups``: the hosts file of TCPPING (``initial_hosts_file``, JGroups 5.3.15, 5.4.2 and later; JGRP-2859).
 
 One ``host[port]`` a line; ``#`` starts a comment. IPv6 stands bare before the bracket, ``2001:db8::1[7800]``: with
 brackets around it the channel does not start. JGroups reads it once, when the channel connects; use ``port_range="0"``.
@@ -28,7 +28,7 @@ def _member(member: Member) -> bytes:
 
 HOSTS = Format(
     name="jgroups",
-    summary="JGroups, Infinispan, Keycloak: TCPPING initial_hosts_file",
+    summary="JGroups 5.3.15, 5.4.2 and later, Infinispan, Keycloak: TCPPING initial_hosts_file",
     file="hosts.txt",
     frame=_frame,
     member=_member,

@@ -5,9 +5,9 @@ own, because the client's has no keepalive, no time-outs, and honours proxies an
 WATCH have a session each, so that a half-open pooled connection cannot poison the relist. What the bytes mean is the
 reflector's business.
 
-A dead connection is noticed by two clocks: the kernel's keepalive, and a read deadline that bookmarks (about one a
-minute) push on. Neither alone is enough: keepalive is answered by a load balancer between, and bookmarks are not
-promised.
+A dead connection is noticed by two clocks: the kernel's keepalive, and a read deadline. Neither alone is enough:
+keepalive is answered by a load balancer between, and a watch on which nothing happens gets no bookmarks either, hence
+silence (``silent``) is a reason to watch again, not a failure.
 """
 
 from __future__ import annotations
@@ -110,8 +110,12 @@ class Connection:
 
     async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         with translated(self.credentials.host):
-            async for chunk in response.content.iter_any():
-                yield chunk
+            try:
+                async for chunk in response.content.iter_any():
+                    yield chunk
+            except aiohttp.SocketTimeoutError as error:
+                sentence = f"{self.credentials.host} sent nothing for {self._patience.watch_read:g} s."
+                raise SourceError("silent", sentence) from error
 
     @asynccontextmanager
     async def _get(

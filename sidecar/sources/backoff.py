@@ -48,6 +48,10 @@ class Backoff:
         self._next = initial
         self._last = float("-inf")
 
+    def reset(self) -> None:
+        """Start again from the first step: whatever failed before works."""
+        self._next = self._initial
+
     def delay(self, at_least: float = 0.0) -> float:
         """Seconds to wait now: this step or *at_least* (a Retry-After, the same for everybody; capped), with jitter."""
         now = self._clock()

@@ -135,6 +135,8 @@ class Credentials:
         token = str(configuration.api_key.get("BearerToken", "")).strip()
         if token in {"Bearer", "Basic"}:
             raise ValueError("the token is empty")
+        if not token and self._grant and self._grant.headers:  # a kubeconfig's empty tokenFile is no token at all
+            raise ValueError("there is no token any more")
         return Grant(
             host=str(configuration.host).rstrip("/"),
             headers={"Authorization": token} if token else {},

@@ -187,6 +187,8 @@ class Reflector:
                     if self._clock() - self._listed_at < self._timing.short_watch:
                         await self._pause(error)  # the list is out of date as soon as it comes: do not spin
                     return
+                if error.reason == "silent":
+                    continue  # it may well have had nothing to say; if it is dead, the next request tells
                 yield self._failed(error)
                 await self._pause(error)
             else:
@@ -204,9 +206,10 @@ class Reflector:
             "timeoutSeconds": str(round(seconds)),
         }
         deadline = asyncio.timeout(seconds + self._timing.watch_grace)
-        eventful = False
+        eventful = established = False
         try:
             async with deadline, self._connection.watch(self._collection.path, query) as chunks:
+                established = True
                 recovered = self._established()
                 if recovered:
                     yield recovered
@@ -219,6 +222,11 @@ class Reflector:
                             yield event
         except TimeoutError as error:
             raise SourceError("timeout", "The watch did not end when it should have.") from error
+        except SourceError as error:
+            worked = established and (eventful or self._clock() - started >= self._timing.short_watch)
+            if error.reason == "connection" and worked:
+                self._failing.reset()  # a load balancer that cuts every watch is no server that fails
+            raise
         if not eventful and self._clock() - started < self._timing.short_watch:
             raise SourceError("short_watch", "The API server ended a watch at once and without an event.")
 

@@ -31,7 +31,7 @@ async def endpoints(api: Api, namespace: str) -> dict[str, Json]:
 async def until_endpoints(api: Api, namespace: str, expected: dict[str, Json]) -> None:
     """Wait for the controllers."""
     async with asyncio.timeout(20):
-        while await endpoints(api, namespace) != expected:  # noqa: ASYNC110 - the event happens in another program
+        while await endpoints(api, namespace) != expected:
             await asyncio.sleep(0.02)
 
 

@@ -41,5 +41,5 @@ async def test_headless_service_resolves_to_its_pods(coredns: CoreDns, admin: Ap
     await objects.run_pods(admin, namespace, pods)
     async with asyncio.timeout(20):
         name = f"web.{namespace}.svc.cluster.local"
-        while addresses(coredns, name) != set(pods.values()):  # noqa: ASYNC110 - the event happens in another program
+        while addresses(coredns, name) != set(pods.values()):
             await asyncio.sleep(0.1)

@@ -12,6 +12,7 @@ import re
 import signal
 import sys
 from difflib import get_close_matches
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from sidecar.settings import Settings
 
     Texts = dict[str, tuple[str, list[str]]]
+
+FORMATTER = partial(argparse.HelpFormatter, width=100)
+"""Without a width it asks the terminal, through a module that costs each sidecar 0.8 MB."""
 
 CONFIG_FLAG = "--config"
 CONFIG_VARIABLE = PREFIX + "CONFIG"
@@ -157,6 +161,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="membership-sidecar",
         description="Keeps a file on a shared volume true to who the members of a Kubernetes service are.",
         allow_abbrev=False,
+        formatter_class=FORMATTER,
     )
     parser.add_argument("--version", action="version", version=f"membership-sidecar {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -170,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
                 help=summary,
                 description=summary.capitalize() + ".",
                 allow_abbrev=False,
-                formatter_class=argparse.RawDescriptionHelpFormatter,
+                formatter_class=FORMATTER,
             )
         )
     demo = commands.add_parser("demo", help="a scripted cluster in process, no Kubernetes needed", allow_abbrev=False)

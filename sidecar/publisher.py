@@ -11,7 +11,6 @@ Envoy and inotify users see it as one event.
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from contextlib import suppress
 from enum import Enum
@@ -113,7 +112,7 @@ class File:
 
     def _replace(self, body: bytes) -> None:
         name = self.path.name
-        temporary = f".{name}.{secrets.token_hex(4)}.tmp"
+        temporary = f".{name}.{os.urandom(4).hex()}.tmp"
         directory = self._system.open(str(self.path.parent), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             try:

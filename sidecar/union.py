@@ -65,6 +65,7 @@ class Union:
         self._family = family
         self._groups: dict[str, Group] = {}
         self._origins: dict[str, tuple[str, ...]] = {}
+        self._shared: set[str] = set()
 
     def update(self, groups: Mapping[str, Group]) -> set[str]:
         """Follow *groups* and return the keys of members that came, went or changed.
@@ -82,19 +83,25 @@ class Union:
     def _reindex(self, origin: str, old: Mapping[str, Member], new: Mapping[str, Member]) -> set[str]:
         gone, come = old.keys() - new.keys(), new.keys() - old.keys()
         for key in gone:
-            rest = tuple(other for other in self._origins[key] if other != origin)
-            if rest:
-                self._origins[key] = rest
-            else:
-                del self._origins[key]
+            self._report(key, tuple(other for other in self._origins[key] if other != origin))
         alone = (origin,)
         for key in come:
-            others = self._origins.get(key)
-            self._origins[key] = (*others, origin) if others else alone
+            self._report(key, (*self._origins[key], origin) if key in self._origins else alone)
+        # Most members are the same object as before, which costs less to see than that they are equal.
+        changed = {key for key, member in new.items() if old.get(key) is not member}
         # A shared member is merged again even if this group's view of it is the same: the group may be newer now.
-        kept = old.keys() & new.keys()
-        changed = {key for key in kept if old[key] != new[key] or len(self._origins[key]) > 1}
-        return gone | come | changed
+        return gone | changed | (self._shared & new.keys())
+
+    def _report(self, key: str, origins: tuple[str, ...]) -> None:
+        """From now on *origins* report the member."""
+        if origins:
+            self._origins[key] = origins
+        else:
+            del self._origins[key]
+        if len(origins) > 1:
+            self._shared.add(key)
+        else:
+            self._shared.discard(key)
 
     def _remerge(self, key: str) -> bool:
         sightings = [(self._groups[origin], self._groups[origin].members[key]) for origin in self._origins.get(key, ())]

@@ -7,7 +7,7 @@ see another one.
 from __future__ import annotations
 
 import errno
-import glob
+import re
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,9 +58,11 @@ def refuse_unpublishable(path: Path, mounts: Mapping[str, str]) -> None:
 
 def sweep(path: Path) -> None:
     """Remove the temporary files of *path* that a killed sidecar left."""
-    for found in path.parent.glob(f".{glob.escape(path.name)}.????????.tmp"):
-        with suppress(OSError):
-            found.unlink()
+    ours = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.tmp")
+    with suppress(OSError):
+        for found in path.parent.iterdir():
+            if ours.fullmatch(found.name):
+                found.unlink()
 
 
 def read_mounts() -> dict[str, str]:

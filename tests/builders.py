@@ -18,7 +18,7 @@ from sidecar.members import State, fold
 from sidecar.metrics import Metrics
 from sidecar.sources.api import Connection
 from sidecar.sources.credentials import Credentials
-from sidecar.sources.objects import Projection, endpoint_slice_origin
+from sidecar.sources.objects import EndpointSlices, Projection, endpoint_slice_origin
 from sidecar.sources.reflector import Collection
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def error_event(code: int, reason: str, message: str = "no", **details: object) 
 
 def group(obj: Json) -> Group:
     """What the sidecar is expected to know of an EndpointSlice."""
-    return Projection().endpoint_slice(encoded(obj))
+    return EndpointSlices(Projection()).project(encoded(obj))
 
 
 def groups(*objects: Json) -> Mapping[str, Group]:
@@ -114,7 +114,7 @@ def collection() -> Collection:
         scope=SCOPE,
         path=PATH,
         query={"labelSelector": SELECTOR},
-        project=Projection().endpoint_slice,
+        project=EndpointSlices(Projection()).project,
         origin=endpoint_slice_origin,
     )
 

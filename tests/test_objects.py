@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sidecar.members import Group, Member
 from sidecar.sources.objects import (
     LONGEST_REVISION,
+    EndpointSlices,
     Metadata,
     Projection,
     Status,
@@ -32,7 +33,7 @@ from tests.builders import Json, encoded, endpoint, endpoint_slice, page
 
 def project(obj: Json, **how: str) -> Group:
     """The group of a slice."""
-    return Projection(**how).endpoint_slice(encoded(obj))
+    return EndpointSlices(Projection(**how)).project(encoded(obj))
 
 
 def member(obj: Json, **how: str) -> Member:
@@ -98,7 +99,7 @@ def test_a_slice_as_the_controller_writes_it() -> None:
         terminating=True,
         is_self=False,
     )
-    group = Projection().endpoint_slice(WRITTEN_BY_A_REAL_CONTROLLER)
+    group = EndpointSlices(Projection()).project(WRITTEN_BY_A_REAL_CONTROLLER)
     assert group == Group("endpointslice/shop/hazelcast-7xk2p", 48213, {expected.key: expected})
 
 
@@ -316,6 +317,38 @@ def test_the_origin_is_the_same_for_an_object_and_its_deletion() -> None:
     assert endpoint_slice_origin(decode_metadata(encoded(obj))) == project(obj).origin == "endpointslice/default/app-x"
 
 
+# --- What is remembered
+
+SLICES = st.builds(
+    lambda name, namespace, port, endpoints: endpoint_slice(
+        endpoints=endpoints, metadata={"name": name, "namespace": namespace}, ports=[{"name": "", "port": port}]
+    ),
+    st.sampled_from("ab"),
+    st.sampled_from(("default", "other")),
+    st.sampled_from((5701, 5702)),
+    st.lists(st.integers(0, 5).map(endpoint)),
+)
+
+
+@given(st.lists(SLICES | st.sampled_from(("endpointslice/default/a", "endpointslice/default/b"))))
+def test_what_is_remembered_of_a_slice_makes_no_difference(history: list[Json | str]) -> None:
+    """Whatever came before, and whatever of it is forgotten."""
+    remembering = EndpointSlices(Projection())
+    for obj in history:
+        if isinstance(obj, str):
+            remembering.forget(obj)
+        else:
+            assert remembering.project(encoded(obj)) == project(obj)
+
+
+def test_an_endpoint_that_did_not_change_is_the_same_member() -> None:
+    """An object is not decoded twice, and who compares two of them need not look into them."""
+    remembering = EndpointSlices(Projection())
+    (before,) = remembering.project(encoded(endpoint_slice(endpoints=[endpoint()]))).members.values()
+    after = remembering.project(encoded(endpoint_slice(endpoints=[endpoint(9), endpoint()]))).members
+    assert after[before.key] is before
+
+
 # --- What is none
 
 
@@ -344,7 +377,7 @@ MALFORMED: dict[str, bytes] = {
 def test_what_is_no_slice_is_said_to_be_none(body: bytes) -> None:
     """By one kind of error, whatever is wrong."""
     with pytest.raises(msgspec.MsgspecError):
-        Projection().endpoint_slice(body)
+        EndpointSlices(Projection()).project(body)
 
 
 VALUES = st.recursive(
@@ -370,7 +403,7 @@ def spoiled(obj: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401 - any JSON
 
 def raises_nothing_else(body: bytes) -> None:
     """Every reader either reads it or says that it is malformed."""
-    for read in (Projection().endpoint_slice, decode_page, decode_metadata, decode_watch_event):
+    for read in (EndpointSlices(Projection()).project, decode_page, decode_metadata, decode_watch_event):
         with contextlib.suppress(msgspec.MsgspecError):
             read(body)
     decode_status(body)
@@ -396,7 +429,7 @@ def test_a_page_keeps_its_items_as_bytes() -> None:
     """So that one object is decoded at a time."""
     found = decode_page(page(endpoint_slice("a"), endpoint_slice("b"), revision=7, **{"continue": "more"}))
     assert found.metadata == Metadata(resource_version="7", continue_="more")
-    assert [Projection().endpoint_slice(item).origin for item in found.items or ()] == [
+    assert [EndpointSlices(Projection()).project(item).origin for item in found.items or ()] == [
         "endpointslice/default/a",
         "endpointslice/default/b",
     ]

@@ -62,7 +62,12 @@ class Document:
             self._change(key, member)
         first = self._members[0] if self._members else None
         head, tail = self._form.frame(self._source, first)
-        return b"".join((head, self._form.separator.join(self._rendered), tail))
+        if not self._rendered:
+            return head + tail
+        parts = self._rendered.copy()
+        parts[0] = head + parts[0]  # the frame goes along, for a body of megabytes is not to be copied twice
+        parts[-1] += tail
+        return self._form.separator.join(parts)
 
     def _change(self, key: str, member: Member | None) -> None:
         at = bisect_left(self._keys, key)

@@ -1,9 +1,9 @@
-"""The connection to the API server: LIST and WATCH as bytes, and whose fault a failure is.
+"""The connection to the API server: requests and answers as bytes, and whose fault a failure is (``sentences``).
 
 Host, TLS and credentials come from kubernetes-asyncio (``credentials``); the requests run on aiohttp sessions of our
 own, because the client's has no keepalive, no time-outs, and honours proxies and netrc from the environment. LIST and
-WATCH have a session each, so that a half-open pooled connection cannot poison the relist. What the bytes mean is the
-reflector's business.
+WATCH have a session each, so that a half-open pooled connection cannot poison the relist; GET and POST of one object
+go with LIST. What the bytes mean is the business of whoever asked.
 
 A dead connection is noticed by two clocks: the kernel's keepalive, and a read deadline. Neither alone is enough:
 keepalive is answered by a load balancer between, and a watch on which nothing happens gets no bookmarks either, hence
@@ -22,6 +22,7 @@ import aiohttp
 
 from sidecar import __version__
 from sidecar.errors import SourceError
+from sidecar.sources import sentences
 from sidecar.sources.objects import decode_status
 
 if TYPE_CHECKING:
@@ -58,7 +59,10 @@ CHUNK = 2**18
 
 
 LONGEST_EXPLANATION = 2**16
-"""Bytes read of an answer that is not 200; a Status has some hundred."""
+"""Bytes read of an answer that is an error; a Status has some hundred."""
+
+_METHODS = {"get": "GET", "list": "GET", "watch": "GET", "create": "POST"}
+"""HTTP's, by the verb that RBAC and the metrics know."""
 
 
 class Connection:
@@ -94,9 +98,23 @@ class Connection:
         Raises:
             SourceError: if there was none.
         """
-        async with self._get("list", self._list_session, path, query, self._list_timeout) as response:
-            with translated(self.credentials.host):
-                return await response.read()
+        return await self._body("list", path, query)
+
+    async def read(self, path: str) -> bytes:
+        """The body of a GET of one object.
+
+        Raises:
+            SourceError: if there was none; ``not_found`` if there is no such object.
+        """
+        return await self._body("get", path)
+
+    async def create(self, path: str, body: bytes) -> bytes:
+        """The body that is answered to a POST of *body*, which is JSON.
+
+        Raises:
+            SourceError: if there was none.
+        """
+        return await self._body("create", path, body=body)
 
     @asynccontextmanager
     async def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -105,8 +123,13 @@ class Connection:
         Raises:
             SourceError: on entering, if the watch was refused; in the iteration, if the connection failed.
         """
-        async with self._get("watch", self._watch_session, path, query, self._watch_timeout) as response:
+        async with self._ask("watch", path, query) as response:
             yield self._chunks(response)
+
+    async def _body(self, verb: str, path: str, query: Mapping[str, str] | None = None, body: bytes = b"") -> bytes:
+        async with self._ask(verb, path, query, body) as response:
+            with translated(self.credentials.host):
+                return await response.read()
 
     async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         with translated(self.credentials.host):
@@ -118,33 +141,31 @@ class Connection:
                 raise SourceError("silent", sentence) from error
 
     @asynccontextmanager
-    async def _get(
-        self,
-        verb: str,
-        session: aiohttp.ClientSession,
-        path: str,
-        query: Mapping[str, str],
-        patience: aiohttp.ClientTimeout,
+    async def _ask(
+        self, verb: str, path: str, query: Mapping[str, str] | None = None, body: bytes = b""
     ) -> AsyncIterator[aiohttp.ClientResponse]:
+        watching = verb == "watch"
         grant = await self.credentials.current()
         with translated(grant.host):
-            response = await session.get(
+            response = await (self._watch_session if watching else self._list_session).request(
+                _METHODS[verb],
                 grant.host + path,
                 params=query,
-                headers=grant.headers,
+                data=body or None,
+                headers={**grant.headers, "Content-Type": "application/json"} if body else grant.headers,
                 ssl=grant.tls,
                 server_hostname=grant.server_name,
                 proxy=grant.proxy,
-                timeout=patience,
+                timeout=self._watch_timeout if watching else self._list_timeout,
                 allow_redirects=False,
             )
         try:
             self._metrics.requests.labels(verb, str(response.status)).inc()
-            if response.status != 200:  # noqa: PLR2004 - HTTP's own number
+            if response.status != (201 if verb == "create" else 200):
                 raise await _refusal(verb, path, response)
             yield response
         finally:
-            response.close() if verb == "watch" else response.release()
+            response.close() if watching else response.release()
 
     def _session(self, *, force_close: bool) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=4, force_close=force_close, socket_factory=self._socket)
@@ -173,11 +194,11 @@ def translated(host: str) -> Iterator[None]:
     try:
         yield
     except aiohttp.ClientConnectorCertificateError as error:
-        raise SourceError("tls", _tls_sentence(host, error.certificate_error)) from error
+        raise _tls_error(host, error.certificate_error) from error
     except (aiohttp.ClientSSLError, ssl.SSLError) as error:
-        raise SourceError("tls", _tls_sentence(host, error)) from error
+        raise _tls_error(host, error) from error
     except TimeoutError as error:
-        raise SourceError("timeout", f"{host} did not answer in time.") from error
+        raise _error(sentences.silence(host)) from error
     except (aiohttp.ClientConnectorError, ConnectionRefusedError) as error:
         raise SourceError("refused", f"{host} cannot be reached: {error}.") from error
     except (aiohttp.ClientError, OSError) as error:
@@ -188,16 +209,16 @@ def translated(host: str) -> Iterator[None]:
         raise SourceError("malformed", f"{host} or the credentials for it are malformed: {error}.") from error
 
 
-def _tls_sentence(host: str, error: Exception) -> str:
-    sentence = f"TLS to {host} failed: {error}."
-    if "Missing Authority Key Identifier" in sentence or "key usage" in sentence:
-        return sentence + " The cluster's CA is older than the strict checks of this Python; renew it."
-    return sentence
+def _tls_error(host: str, error: Exception) -> SourceError:
+    return _error(sentences.tls(host, str(error), getattr(error, "verify_code", 0)))
+
+
+def _error(explanation: sentences.Explanation, retry_after: float = 0.0) -> SourceError:
+    return SourceError(explanation.reason, explanation.sentence, retry_after)
 
 
 async def _refusal(verb: str, path: str, response: aiohttp.ClientResponse) -> SourceError:
-    """The error for an answer that is not 200."""
-    code = response.status
+    """The error for an answer that is one."""
     body = await _explanation(response)
     status = decode_status(body)
     said = (status.message or body[:200].decode(errors="replace").strip().partition("\n")[0]).rstrip(".")
@@ -208,8 +229,7 @@ async def _refusal(verb: str, path: str, response: aiohttp.ClientResponse) -> So
         if any(cause.reason == "ResourceVersionTooLarge" for cause in status.details.causes or ()):
             sentence = f"The API server is behind what was already seen ({said})."
             return SourceError("too_large_resource_version", sentence, seconds)
-    reason, sentence = _explain(code, f"{verb} {path}", said)
-    return SourceError(reason, sentence, seconds)
+    return _error(sentences.refusal(response.status, verb, path, said), seconds)
 
 
 async def _explanation(response: aiohttp.ClientResponse) -> bytes:
@@ -219,20 +239,3 @@ async def _explanation(response: aiohttp.ClientResponse) -> bytes:
         while len(body) < LONGEST_EXPLANATION and (piece := await response.content.readany()):
             body += piece
     return body
-
-
-def _explain(code: int, request: str, said: str) -> tuple[str, str]:
-    match code:
-        case 401:
-            return "unauthorized", f"The API server does not accept the token (401 on {request}): {said}."
-        case 403:
-            cure = "Grant get, list and watch on it with a Role and a RoleBinding."
-            return "forbidden", f"The API server forbids it (403 on {request}): {said}. {cure}"
-        case 404:
-            return "not_found", f"The API server has no such resource (404 on {request}): {said}."
-        case 410:
-            return "expired", f"The resourceVersion is too old (410 on {request}): {said}."
-        case 429:
-            return "too_many_requests", f"The API server is overloaded (429 on {request}): {said}."
-        case _:
-            return "server_error", f"The API server failed ({code} on {request}): {said}."

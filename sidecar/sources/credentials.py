@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 import structlog
-import yaml
 from kubernetes_asyncio.client.configuration import Configuration
 from kubernetes_asyncio.config import (
     ConfigException,
@@ -51,7 +50,6 @@ UNREADABLE = (
     TypeError,  # a plug-in that answers {"status": null}, a kubeconfig that is one word
     AttributeError,
     RuntimeError,
-    yaml.YAMLError,
     aiohttp.ClientError,  # an OIDC issuer that is away
 )
 """What kubernetes-asyncio raises where the credentials are not what they should be."""
@@ -218,12 +216,17 @@ def kubeconfig(path: Path | None, context: str | None) -> Loader:
         if loader is None or afresh:
             _expect(path)
             # persist_config must be off: with it on, a refresh raises TypeError (KubeConfigMerger.save_changes).
-            loader = await load_kube_config(
-                config_file=str(path) if path else None,
-                context=context,
-                client_configuration=configuration,
-                persist_config=False,
-            )
+            import yaml  # noqa: PLC0415 - 0.8 MB that a pod does not need
+
+            try:
+                loader = await load_kube_config(
+                    config_file=str(path) if path else None,
+                    context=context,
+                    client_configuration=configuration,
+                    persist_config=False,
+                )
+            except yaml.YAMLError as error:
+                raise ConfigException(" ".join(str(error).split())) from error
         else:
             # The same loader, because it knows until when an exec plug-in's token is good.
             await loader.load_and_set(configuration)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
@@ -83,7 +83,7 @@ class EndpointSlice(_Wire, frozen=True, gc=False):
 
     metadata: Metadata
     address_type: str = ""
-    endpoints: list[Endpoint] | None = None
+    endpoints: list[msgspec.Raw] | None = None
     ports: list[Port] | None = None
 
 
@@ -141,6 +141,7 @@ def _decoder(kind: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
 
 
 _decode_slice = _decoder(EndpointSlice)
+_decode_endpoint = _decoder(Endpoint)
 _decode_object = _decoder(_Object)
 decode_page = _decoder(Page)
 decode_watch_event = _decoder(WatchEvent)
@@ -184,24 +185,8 @@ class Projection:
             return uid == self.pod_uid
         return bool(name) and name == self.pod_name and namespace == self.namespace
 
-    def endpoint_slice(self, body: bytes | msgspec.Raw) -> Group:
-        """What an EndpointSlice says.
-
-        Raises:
-            msgspec.MsgspecError: if *body* is not an EndpointSlice.
-        """
-        found = _decode_slice(body)
-        meta = found.metadata
-        origin = endpoint_slice_origin(meta)
-        if not found.endpoints:  # the controller's placeholder has no ports either, hence none to miss
-            return Group(origin, _version(meta), {})
-        port, problem = choose_port(found.ports or [], self.port, origin)
-        if found.address_type == "FQDN" or problem:  # FQDN is deprecated and names no address
-            return Group(origin, _version(meta), {}, problem)
-        members = (self._member(endpoint, meta, port) for endpoint in found.endpoints)
-        return Group(origin, _version(meta), {member.key: member for member in members})
-
-    def _member(self, endpoint: Endpoint, meta: Metadata, port: int | None) -> Member:
+    def endpoint(self, endpoint: Endpoint, meta: Metadata, port: int | None) -> Member:
+        """What an endpoint of the EndpointSlice with *meta* says."""
         conditions = endpoint.conditions or _NIL
         target = endpoint.target_ref or _NOBODY
         ready = conditions.ready is not False
@@ -223,6 +208,65 @@ class Projection:
             terminating=bool(conditions.terminating),
             is_self=self.is_self(target.name, meta.namespace, target.uid),
         )
+
+
+class EndpointSlices:
+    """EndpointSlices become groups, an endpoint at a time: one that is the same bytes as before is the same member.
+
+    A change of one endpoint comes with the hundred others of its slice, and to decode them again would be most of what
+    the change costs.
+
+    Args:
+        projection: how an endpoint becomes a member.
+    """
+
+    def __init__(self, projection: Projection) -> None:
+        self._projection = projection
+        self._known: dict[str, _Known] = {}
+
+    def project(self, body: bytes | msgspec.Raw) -> Group:
+        """What an EndpointSlice says.
+
+        Raises:
+            msgspec.MsgspecError: if *body* is not an EndpointSlice.
+        """
+        found = _decode_slice(body)
+        meta = found.metadata
+        origin = endpoint_slice_origin(meta)
+        if not found.endpoints:  # the controller's placeholder has no ports either, hence none to miss
+            return Group(origin, _version(meta), {})
+        port, problem = choose_port(found.ports or [], self._projection.port, origin)
+        if found.address_type == "FQDN" or problem:  # FQDN is deprecated and names no address
+            return Group(origin, _version(meta), {}, problem)
+        return Group(origin, _version(meta), self._members(origin, found.endpoints, meta, port))
+
+    def forget(self, origin: str) -> None:
+        """The slice is gone."""
+        self._known.pop(origin, None)
+
+    def _members(
+        self, origin: str, endpoints: list[msgspec.Raw], meta: Metadata, port: int | None
+    ) -> dict[str, Member]:
+        context = meta.namespace, meta.labels.service, port
+        before = self._known.get(origin)
+        known = before.endpoints if before and before.context == context else {}
+        now: dict[bytes, tuple[str, Member]] = {}
+        for raw in map(bytes, endpoints):
+            now[raw] = known.get(raw) or self._member(raw, meta, port)
+        self._known[origin] = _Known(context, now)
+        return dict(now.values())
+
+    def _member(self, raw: bytes, meta: Metadata, port: int | None) -> tuple[str, Member]:
+        member = self._projection.endpoint(_decode_endpoint(raw), meta, port)
+        return member.key, member
+
+
+class _Known(NamedTuple):
+    """The endpoints of a slice as they were last."""
+
+    context: tuple[str, str, int | None]
+    """What besides its own bytes makes an endpoint the member that it is."""
+    endpoints: dict[bytes, tuple[str, Member]]
 
 
 _NIL = Conditions()

@@ -49,6 +49,7 @@ class Collection:
         query: selectors, sent with every request.
         project: what an object says about members.
         origin: the origin that an object is.
+        forget: told of an origin that is gone, for a projection that remembers.
     """
 
     scope: str
@@ -56,6 +57,7 @@ class Collection:
     query: Mapping[str, str]
     project: Callable[[bytes | msgspec.Raw], Group]
     origin: Callable[[Metadata], str]
+    forget: Callable[[str], None] = lambda origin: None  # noqa: ARG005 - most remember nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +261,7 @@ class Reflector:
                 return Applied(scope=self.scope, group=group, revision=revision, arrived=arrived)
             case "DELETED":
                 origin = self._collection.origin(metadata)
+                self._collection.forget(origin)
                 return Deleted(scope=self.scope, origin=origin, revision=revision, arrived=arrived)
             case "BOOKMARK":
                 return None

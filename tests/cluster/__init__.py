@@ -6,3 +6,6 @@ do. The tests that need it are skipped, with the command that enables them, on a
 
 ENABLE = "python -m tests.cluster.binaries"
 """The command that builds the programs; every skip for want of them names it."""
+
+ENABLE_NODE = f"{ENABLE} --node"
+"""The command that builds the node's programs as well."""

@@ -1,8 +1,10 @@
 """Where the cluster's programs are, and how they get there.
 
-Kubernetes, etcd and CoreDNS publish their source as Go modules and the Go checksum database vouches for it, so the
-programs are built from the module proxy into a cache that is named after the very versions: nothing is downloaded that
-``go/*/go.sum`` does not pin, and a changed pin is another directory. ``python -m tests.cluster.binaries`` does it.
+Kubernetes, etcd, CoreDNS, containerd and the CNI plugins publish their source as Go modules and the Go checksum
+database vouches for it, so the programs are built from the module proxy into a cache that is named after the very
+versions: nothing is downloaded that ``go/*/go.sum`` does not pin, and a changed pin is another directory.
+``python -m tests.cluster.binaries`` builds the control plane's, and with ``--node`` the node's as well, which only root
+can use.
 
 A directory in ``KUBEBUILDER_ASSETS`` (the convention of envtest) takes precedence over the cache.
 """
@@ -15,11 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster import ENABLE
+from tests.cluster import ENABLE, ENABLE_NODE
 
 SOURCES = Path(__file__).with_name("go")
 
@@ -38,6 +40,9 @@ class Module:
     path: str
     programs: Mapping[str, str]
     stamp: str = ""
+    tags: str = ""
+    node: bool = False
+    """Whether only a node needs them."""
 
     @property
     def source(self) -> Path:
@@ -67,25 +72,62 @@ class Module:
         return f"-s -w {self.stamp.format(version=self.version, major=major, minor=minor)}".rstrip()
 
 
+KUBERNETES_STAMP = (
+    "-X k8s.io/component-base/version.gitVersion={version}"
+    " -X k8s.io/component-base/version.gitMajor={major}"
+    " -X k8s.io/component-base/version.gitMinor={minor}"
+)
+
 MODULES = (
     Module(
         name="kubernetes",
         path="k8s.io/kubernetes",
-        stamp=(
-            "-X k8s.io/component-base/version.gitVersion={version}"
-            " -X k8s.io/component-base/version.gitMajor={major}"
-            " -X k8s.io/component-base/version.gitMinor={minor}"
-        ),
+        stamp=KUBERNETES_STAMP,
         programs={
             "etcd": "go.etcd.io/etcd/server/v3",
             "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
             "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+            "kubectl": "k8s.io/kubernetes/cmd/kubectl",
         },
     ),
     Module(
         name="coredns",
         path="github.com/coredns/coredns",
         programs={"coredns": "github.com/coredns/coredns"},
+    ),
+    Module(  # the same go.mod as above: what the programs share is compiled once
+        name="kubernetes",
+        path="k8s.io/kubernetes",
+        stamp=KUBERNETES_STAMP,
+        programs={
+            "kube-proxy": "k8s.io/kubernetes/cmd/kube-proxy",
+            "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
+            "kubelet": "k8s.io/kubernetes/cmd/kubelet",
+        },
+        node=True,
+    ),
+    Module(
+        name="containerd",
+        path="github.com/containerd/containerd/v2",
+        stamp="-X github.com/containerd/containerd/v2/version.Version={version}",
+        tags="no_btrfs,no_devmapper,no_zfs",
+        programs={
+            "containerd": "github.com/containerd/containerd/v2/cmd/containerd",
+            "containerd-shim-runc-v2": "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+            "ctr": "github.com/containerd/containerd/v2/cmd/ctr",
+        },
+        node=True,
+    ),
+    Module(
+        name="cni",
+        path="github.com/containernetworking/plugins",
+        programs={
+            "bridge": "github.com/containernetworking/plugins/plugins/main/bridge",
+            "host-local": "github.com/containernetworking/plugins/plugins/ipam/host-local",
+            "loopback": "github.com/containernetworking/plugins/plugins/main/loopback",
+            "portmap": "github.com/containernetworking/plugins/plugins/meta/portmap",
+        },
+        node=True,
     ),
 )
 """Every program has a line here, and its package a ``tool`` directive in go.mod: that makes ``go mod tidy`` pin it."""
@@ -116,7 +158,8 @@ def missing(programs: Iterable[str]) -> str | None:
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     if assets and (lacking := ENVTEST_PROGRAMS.intersection(absent)):
         return f"KUBEBUILDER_ASSETS={assets} has no {' and no '.join(sorted(lacking))}: correct it or unset it"
-    return f"not built yet: {', '.join(absent)} (to build them: {ENABLE})"
+    enable = ENABLE_NODE if any(_module_of(program).node for program in absent) else ENABLE
+    return f"not built yet: {', '.join(absent)} (to build them: {enable})"
 
 
 def build(module: Module) -> None:
@@ -130,9 +173,11 @@ def build(module: Module) -> None:
             unfinished.replace(module.cache / program)
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Build whatever is missing, and say where everything is."""
     for module in MODULES:
+        if module.node and "--node" not in arguments:
+            continue
         try:
             build(module)
         except (FileNotFoundError, subprocess.CalledProcessError) as error:
@@ -154,6 +199,7 @@ def _compile(module: Module, program: str, output: Path) -> None:
     # Flags on the command line win over those in GOFLAGS. GOTOOLCHAIN=local: too old a Go says so and stops; otherwise
     # it would fetch another one.
     command = [go, "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", module.linker_flags]
+    command += ["-tags", module.tags] if module.tags else []
     environ = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
     label = f"{module.name} {module.version}: {program}"
     started = time.monotonic()
@@ -186,4 +232,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,7 +1,8 @@
 """A Kubernetes control plane: etcd, the API server and the controllers, ready in seconds.
 
-There is no kubelet: a pod is what a test says it is, through the status subresource (``objects.py``). The controllers
-are the real ones, so a Service's EndpointSlices are what Kubernetes makes of those pods.
+There is no kubelet unless somebody adds one (``node``): a pod is what a test says it is, through the status subresource
+(``objects.py``). The controllers are the real ones, so a Service's EndpointSlices are what Kubernetes makes of those
+pods.
 
 Everything about the programs is synchronous, because it outlives any event loop of a test; only what speaks to the API
 is asynchronous.
@@ -44,18 +45,36 @@ node dead after 50 s, and every pod on it not ready."""
 SERVICE_RANGES = "10.0.0.0/16,fd00:10::/112"
 """Dual-stack, so that Services can have IPv6 EndpointSlices."""
 
+OWN_SERVICE = "10.0.0.1"
+"""The address of the Service ``kubernetes``: the first of the range."""
+
+WITHOUT_KUBELETS = (
+    "--endpoint-reconciler-type=none",  # nobody is there who could reach the Service `kubernetes`
+    "--disable-admission-plugins=ServiceAccount",  # pods need not wait for the controller that makes `default`
+)
+
 
 class ControlPlane:
     """One cluster, in a directory of its own; ``start`` and ``stop`` are its life."""
 
-    def __init__(self, *, controllers: Sequence[str] = CONTROLLERS) -> None:
-        self.host = "127.0.0.1"
-        self.port = free_port()
+    def __init__(
+        self, *, host: str = "127.0.0.1", controllers: Sequence[str] = CONTROLLERS, kubelets: bool = False
+    ) -> None:
+        """Say what it shall be.
+
+        Args:
+            host: The address where the API server listens.
+            controllers: Names, as of ``kube-controller-manager --controllers``.
+            kubelets: Whether pods run, and so must be able to reach the API server and to prove who they are.
+        """
+        self.host = host
+        self.port = free_port(host)
         self.admin_token = secrets.token_hex(16)
         self._controllers = controllers
+        self._kubelets = kubelets
         self._temporary = tempfile.TemporaryDirectory(prefix="control-plane-")
         self.directory = Path(self._temporary.name)
-        self._certificates = certificates.create(self.directory)
+        self._certificates = certificates.create(self.directory, [self.host, OWN_SERVICE])
         self._audit = AuditLog(self.directory / "audit.log")
         self.etcd = Etcd(self.directory)
         self.api_server = self._api_server()
@@ -165,8 +184,7 @@ class ControlPlane:
             f"--service-account-signing-key-file={self._certificates.service_account_key}",
             f"--service-account-key-file={self._certificates.service_account_key}",
             f"--service-cluster-ip-range={SERVICE_RANGES}",
-            "--endpoint-reconciler-type=none",
-            "--disable-admission-plugins=ServiceAccount",  # pods need not wait for the controller that makes `default`
+            *(() if self._kubelets else WITHOUT_KUBELETS),
             f"--audit-policy-file={policy}",
             f"--audit-log-path={self._audit.file}",
             "--audit-log-maxsize=10000",  # MiB: no rotation, which would move the marks

@@ -14,6 +14,7 @@ from tests.cluster import binaries
 from tests.cluster.api import Api
 from tests.cluster.control_plane import PROGRAMS, ControlPlane
 from tests.cluster.coredns import CoreDns
+from tests.cluster.kubectl import Kubectl
 
 CLUSTER_FIXTURES = {"control_plane", "fresh_control_plane"}
 """Whoever asks for one of these, through whatever other fixture, runs against a cluster."""
@@ -78,6 +79,13 @@ def coredns(pytestconfig: pytest.Config, control_plane: ControlPlane) -> Iterato
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def kubectl(pytestconfig: pytest.Config) -> Kubectl:
+    """The program ``kubectl``, of no cluster until it is told of one."""
+    require_programs(pytestconfig, ["kubectl"])
+    return Kubectl(binaries.path("kubectl"))
 
 
 @pytest.fixture

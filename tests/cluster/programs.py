@@ -31,9 +31,16 @@ class ProgramFailed(Exception):  # noqa: N818 - it tells what happened, as in Ti
 class Program:
     """A program in a process group of its own, its output in a file, killed by the kernel should pytest die."""
 
-    def __init__(self, command: Sequence[str | Path], *, log: Path) -> None:
-        self.command = [str(part) for part in command]
-        self.name = Path(self.command[0]).name
+    def __init__(self, command: Sequence[str | Path], *, log: Path, within: Sequence[str] = ()) -> None:
+        """Say what is to run.
+
+        Args:
+            command: The program and its arguments.
+            log: The file of its output.
+            within: A command that runs it elsewhere, as ``nsenter`` does.
+        """
+        self.command = [*within, *map(str, command)]
+        self.name = Path(command[0]).name
         self.log = log
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -94,6 +101,11 @@ class Program:
 
 def answers(url: str, *, token: str = "", ca_file: Path | None = None) -> bool:
     """Whether a GET of the URL answers 200 now."""
+    return answer(url, token=token, ca_file=ca_file) is not None
+
+
+def answer(url: str, *, token: str = "", ca_file: Path | None = None) -> bytes | None:
+    """The body that a GET of the URL has now, None unless it answers 200."""
     target = urllib.parse.urlsplit(url)
     connection: http.client.HTTPConnection
     if target.scheme == "https":
@@ -103,15 +115,16 @@ def answers(url: str, *, token: str = "", ca_file: Path | None = None) -> bool:
         connection = http.client.HTTPConnection(target.netloc, timeout=5)
     try:
         connection.request("GET", target.path, headers={"Authorization": f"Bearer {token}"} if token else {})
-        return connection.getresponse().status == http.client.OK
+        response = connection.getresponse()
+        return response.read() if response.status == http.client.OK else None
     except (OSError, http.client.HTTPException):
-        return False
+        return None
     finally:
         connection.close()
 
 
-def free_port() -> int:
-    """A free loopback port that stays free.
+def free_port(host: str = "127.0.0.1") -> int:
+    """A free port of that address, one of this machine's, that stays free.
 
     It lies below the range from which the kernel takes ports for outgoing connections. From within that range, a port
     whose server is down for a moment is soon somebody's local port; a client that keeps trying to connect to it can
@@ -123,7 +136,7 @@ def free_port() -> int:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("127.0.0.1", port))
+                probe.bind((host, port))
             except OSError:
                 continue
         return port

@@ -1,0 +1,81 @@
+"""Makes of a virtual environment with the dependencies what the image holds: run by the Dockerfile, in its first stage.
+
+The package, its command, the byte code of all that it may import, and the licences of all that it contains.
+"""
+
+import compileall
+import re
+import shutil
+import sys
+import sysconfig
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+
+BUILD = Path("/build")
+LICENCES = Path("/licenses")
+ENVIRONMENT = Path(sys.prefix)
+PACKAGES = Path(sysconfig.get_path("purelib"))
+LIBRARY = Path(sysconfig.get_path("stdlib"))
+
+COMMAND = f"""\
+#!{sys.prefix}/bin/python
+import sys
+
+from sidecar.cli import main
+
+sys.exit(main())
+"""
+
+LEFT_OUT = r"/(test|tests|idlelib|tkinter|turtledemo|ensurepip|pydoc_data|lib2to3|site-packages|dist-packages)/"
+"""Of the standard library, what a daemon has no use for."""
+
+LICENCE_FILE = re.compile(r"(LICEN[CS]E|COPYING|NOTICE|AUTHORS)[^/]*$", re.IGNORECASE)
+
+
+def main() -> None:
+    """Do all of it, or end with a sentence and exit code 1."""
+    shutil.copytree(BUILD / "sidecar", PACKAGES / "sidecar")
+    command = ENVIRONMENT / "bin" / "membership-sidecar"
+    command.write_text(COMMAND)
+    command.chmod(0o755)
+    compile_all()
+    collect_licences()
+
+
+def compile_all() -> None:
+    """Compile into a tree of its own. What is copied from stage to stage keeps its content: no time is compared."""
+    sys.pycache_prefix = str(ENVIRONMENT / "pycache")
+    never = compileall.PycInvalidationMode.UNCHECKED_HASH if hasattr(compileall, "PycInvalidationMode") else None
+    for directory, without in ((LIBRARY, re.compile(LEFT_OUT)), (PACKAGES, None)):
+        if not compileall.compile_dir(
+            directory, maxlevels=20, quiet=1, rx=without, optimize=sys.flags.optimize, invalidation_mode=never, workers=0
+        ):
+            sys.exit(f"{directory} does not compile: see above.")
+
+
+def collect_licences() -> None:
+    """Copy every distribution's licence files to where image scanners and people look."""
+    ours = LICENCES / "membership-sidecar"
+    ours.mkdir(parents=True)
+    shutil.copy(BUILD / "LICENSE", ours)
+    for distribution in distributions(path=[str(PACKAGES)]):
+        files = licence_files(distribution)
+        if not files:
+            sys.exit(f"{distribution.name} {distribution.version} comes without its licence: add it to deploy/image.")
+        target = LICENCES / distribution.name
+        target.mkdir(exist_ok=True)
+        for file in files:
+            shutil.copy(file, target)
+
+
+def licence_files(distribution: Distribution) -> list[Path]:
+    """Those that the distribution has installed."""
+    return [
+        Path(str(distribution.locate_file(file)))
+        for file in distribution.files or []
+        if ".dist-info/" in str(file) and LICENCE_FILE.search(str(file))
+    ]
+
+
+if __name__ == "__main__":
+    main()

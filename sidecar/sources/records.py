@@ -1,0 +1,120 @@
+"""What DNS can say to a question, and what its records say about members.
+
+Pure. There are three outcomes, and only the first two are answers: a server that fails, refuses or is silent says
+nothing about the name. DNS tells of ready endpoints only (all, with ``publishNotReadyAddresses``) and neither UID nor
+node; hence a member is its hostname or else its address, and is taken for ready.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from sidecar.members import Group, Member
+from sidecar.sources.names import host_of
+from sidecar.union import choose, is_ipv6
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+KINDS = {"auto": ("A", "AAAA"), "ipv4": ("A",), "ipv6": ("AAAA",)}
+"""The record types that have the addresses of a family."""
+
+
+class Record(NamedTuple):
+    """What one record says."""
+
+    value: str
+    """The address (A, AAAA) or the absolute name (SRV, PTR), in lower case."""
+    addresses: tuple[str, ...]
+    """The addresses that it stands for, IPv4 first; of an SRV record, as far as they are known."""
+    port: int | None = None
+    """The port of an SRV record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The records there are, at least one, in canonical order (the server shuffles them)."""
+
+    name: str
+    records: tuple[Record, ...]
+    ttl: float
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absent:
+    """The authority says that there are none: the name does not exist, or has no record of that type."""
+
+    name: str
+    code: str
+    """``NXDOMAIN`` or ``NODATA``."""
+    ttl: float
+    """Seconds for which a cache may repeat that (RFC 2308)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """No answer, or none that can be used.
+
+    Args:
+        reason: one of ``errors.SourceError.REASONS``.
+        sentence: what happened and what to do about it.
+    """
+
+    reason: str
+    sentence: str
+
+
+Outcome: TypeAlias = Answered | Absent | Unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What DNS does not say about the members, because the question said it.
+
+    Args:
+        service: the Service's name.
+        namespace: and its namespace.
+        port: the port where a record has none.
+        family: ``auto``, ``ipv4`` or ``ipv6``.
+        own_addresses: those of the pod that the sidecar runs in, as the downward API tells them.
+    """
+
+    service: str
+    namespace: str
+    port: int | None = None
+    family: str = "auto"
+    own_addresses: frozenset[str] = frozenset()
+
+    def group(self, origin: str, records: Iterable[Record], warning: str = "") -> Group:
+        """What *records* say, in whatever order they come."""
+        found = (member for record in sorted(records, reverse=True) for member in self._members(record))
+        return Group(origin, 0, {member.key: member for member in found}, warning=warning)
+
+    def _members(self, record: Record) -> Iterator[Member]:
+        host = "" if record.port is None else host_of(record.value, record.addresses)
+        families = {is_ipv6(address) for address in record.addresses}
+        if host and len(record.addresses) == len(families):
+            yield self._member(host, host, record.addresses, record.port)
+            return
+        for address in record.addresses:  # of several pods under one hostname, each is its address
+            yield self._member("", host, (address,), record.port)
+
+    def _member(self, name: str, host: str, addresses: tuple[str, ...], port: int | None) -> Member:
+        return Member(
+            name=name,
+            namespace=self.namespace,
+            service=self.service,
+            uid="",
+            address=choose(addresses, self.family),
+            addresses=addresses,
+            port=port or self.port,
+            hostname=host,
+            node="",
+            zone="",
+            ready=True,
+            serving=True,
+            terminating=False,
+            is_self=not self.own_addresses.isdisjoint(addresses),
+        )

@@ -23,7 +23,7 @@ RUN /pip/bin/pip --python /opt/membership-sidecar/bin/python install --no-index 
 COPY LICENSE /build/
 COPY sidecar /build/sidecar
 COPY deploy/image /build/image
-RUN /opt/membership-sidecar/bin/python /build/image/assemble.py
+RUN PYTHONPYCACHEPREFIX=/opt/membership-sidecar/pycache /opt/membership-sidecar/bin/python /build/image/assemble.py
 
 
 FROM docker.io/library/python:3.15-slim

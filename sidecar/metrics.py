@@ -22,7 +22,7 @@ from sidecar import __version__
 from sidecar.errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds: a join takes a millisecond, a leave the settle time, a held one the guard's."""
@@ -100,6 +100,9 @@ class Metrics:
         self.requests = Counter(
             "membership_api_requests_total", "Requests to the API server.", ["verb", "code"], registry=registry
         )
+        self.dns_queries = Counter(
+            "membership_dns_queries_total", "Questions to DNS by how they ended.", ["type", "rcode"], registry=registry
+        )
         self.token_reloads = Counter(
             "membership_token_reloads_total", "Readings of the credentials.", ["result"], registry=registry
         )
@@ -119,6 +122,12 @@ class Metrics:
             self.events.labels(scope, kind)
         for reason in (*SourceError.REASONS, "ended"):
             self.restarts.labels(scope, reason)
+
+    def expect_dns(self, types: Iterable[str], codes: Sequence[str]) -> None:
+        """Start the metric of questions to DNS at 0, where there are any."""
+        for kind in types:
+            for code in codes:
+                self.dns_queries.labels(kind, code)
 
     def _start_at_zero(self, outputs: Iterable[str]) -> None:
         for state in ("ready", "serving", "terminating"):

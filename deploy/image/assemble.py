@@ -10,6 +10,7 @@ import sys
 import sysconfig
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 BUILD = Path("/build")
 LICENCES = Path("/licenses")
@@ -26,7 +27,7 @@ from sidecar.cli import main
 sys.exit(main())
 """
 
-LEFT_OUT = r"/(test|tests|idlelib|tkinter|turtledemo|ensurepip|pydoc_data|lib2to3|site-packages|dist-packages)/"
+LEFT_OUT = re.compile(r"/(test|idlelib|tkinter|turtledemo|ensurepip|pydoc_data|site-packages|dist-packages)/")
 """Of the standard library, what a daemon has no use for."""
 
 LICENCE_FILE = re.compile(r"(LICEN[CS]E|COPYING|NOTICE|AUTHORS)[^/]*$", re.IGNORECASE)
@@ -34,7 +35,7 @@ LICENCE_FILE = re.compile(r"(LICEN[CS]E|COPYING|NOTICE|AUTHORS)[^/]*$", re.IGNOR
 
 def main() -> None:
     """Do all of it, or end with a sentence and exit code 1."""
-    shutil.copytree(BUILD / "sidecar", PACKAGES / "sidecar")
+    shutil.copytree(BUILD / "sidecar", PACKAGES / "sidecar", ignore=shutil.ignore_patterns("__pycache__"))
     command = ENVIRONMENT / "bin" / "membership-sidecar"
     command.write_text(COMMAND)
     command.chmod(0o755)
@@ -43,12 +44,16 @@ def main() -> None:
 
 
 def compile_all() -> None:
-    """Compile into a tree of its own. What is copied from stage to stage keeps its content: no time is compared."""
-    sys.pycache_prefix = str(ENVIRONMENT / "pycache")
-    never = compileall.PycInvalidationMode.UNCHECKED_HASH if hasattr(compileall, "PycInvalidationMode") else None
-    for directory, without in ((LIBRARY, re.compile(LEFT_OUT)), (PACKAGES, None)):
+    """Compile to where PYTHONPYCACHEPREFIX says. The image changes no source, so no time needs to be compared."""
+    for directory, without in ((LIBRARY, LEFT_OUT), (PACKAGES, None)):
         if not compileall.compile_dir(
-            directory, maxlevels=20, quiet=1, rx=without, optimize=sys.flags.optimize, invalidation_mode=never, workers=0
+            directory,
+            maxlevels=20,
+            quiet=1,
+            rx=without,
+            optimize=sys.flags.optimize,
+            invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
+            workers=0,
         ):
             sys.exit(f"{directory} does not compile: see above.")
 

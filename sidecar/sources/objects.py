@@ -248,27 +248,29 @@ class EndpointSlices:
         self, origin: str, endpoints: list[msgspec.Raw], meta: Metadata, port: int | None
     ) -> dict[str, Member]:
         context = meta.namespace, meta.labels.service, port
-        before = self._known.get(origin)
-        known = before.endpoints if before and before.context == context else {}
-        now: dict[bytes, tuple[str, Member]] = {}
+        before = self._known.get(origin, _NOTHING)
+        keys = before.keys if before.context == context else {}
+        now = _Known(context, {}, {})
         for raw in map(bytes, endpoints):
-            now[raw] = known.get(raw) or self._member(raw, meta, port)
-        self._known[origin] = _Known(context, now)
-        return dict(now.values())
-
-    def _member(self, raw: bytes, meta: Metadata, port: int | None) -> tuple[str, Member]:
-        member = self._projection.endpoint(_decode_endpoint(raw), meta, port)
-        return member.key, member
+            key = keys.get(raw)
+            member = before.members[key] if key else self._projection.endpoint(_decode_endpoint(raw), meta, port)
+            now.keys[raw] = key = key or member.key
+            now.members[key] = member
+        self._known[origin] = now
+        return now.members
 
 
 class _Known(NamedTuple):
-    """The endpoints of a slice as they were last."""
+    """A slice as it was last."""
 
     context: tuple[str, str, int | None]
     """What besides its own bytes makes an endpoint the member that it is."""
-    endpoints: dict[bytes, tuple[str, Member]]
+    keys: dict[bytes, str]
+    """Of the members, by the bytes of their endpoints."""
+    members: dict[str, Member]
 
 
+_NOTHING = _Known(("", "", None), {}, {})
 _NIL = Conditions()
 _NOBODY = Target()
 

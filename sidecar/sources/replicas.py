@@ -13,7 +13,7 @@ import msgspec
 
 from sidecar.errors import SourceError
 from sidecar.sources.objects import _decoder, _Wire
-from sidecar.sources.pods import PodMetadata
+from sidecar.sources.pods import PodMetadata  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
     from sidecar.sources.pods import Owner
@@ -127,8 +127,10 @@ async def _read(connection: Reader, kind: Kind, namespace: str, name: str) -> Wo
     except msgspec.MsgspecError as error:
         raise _unknown("malformed", f"{kind.plural}/{namespace}/{name} is malformed: {error}.") from error
     except SourceError as error:
-        needs = f"that takes the verb get on {kind.resource} in namespace {namespace}. " * (error.reason == "forbidden")
-        raise _unknown(error.reason, needs + error.sentence, error.retry_after) from error
+        needs = f"it takes the verb get on {kind.resource} in namespace {namespace}. "
+        raise _unknown(
+            error.reason, (needs if error.reason == "forbidden" else "") + error.sentence, error.retry_after
+        ) from error
 
 
 def _unknown(reason: str, why: str, retry_after: float = 0.0) -> SourceError:

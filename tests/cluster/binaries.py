@@ -62,8 +62,7 @@ class Module:
     def cache(self) -> Path:
         """The directory of the programs; another one as soon as a single dependency changes."""
         pins = b"".join((self.source / name).read_bytes() for name in ("go.mod", "go.sum"))
-        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        return root / "membership-sidecar" / f"{self.name}-{self.version}-{hashlib.sha256(pins).hexdigest()[:12]}"
+        return cache_root() / f"{self.name}-{self.version}-{hashlib.sha256(pins).hexdigest()[:12]}"
 
     @property
     def linker_flags(self) -> str:
@@ -131,6 +130,11 @@ MODULES = (
     ),
 )
 """Every program has a line here, and its package a ``tool`` directive in go.mod: that makes ``go mod tidy`` pin it."""
+
+
+def cache_root() -> Path:
+    """Where the tests keep what takes long to make."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "membership-sidecar"
 
 
 def find(program: str) -> Path | None:

@@ -1,0 +1,66 @@
+"""What a volume is good for, by what was seen of it. Pure; ``volumes`` looks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sidecar.check.findings import Finding
+from sidecar.check.services import problem_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ENOUGH = 2**20
+"""Bytes: a json file of 1,000 members is 0.3 MB, and the old one and the new one are there at once."""
+
+
+class Directory(NamedTuple):
+    """What was seen of the directory of an output."""
+
+    path: str
+    """Of the output."""
+    problem: str = ""
+    """Why nothing can be put there; empty if something was."""
+    mount: str = ""
+    """The mount point that it lies on, empty if that is not known."""
+    filesystem: str = ""
+    in_memory: bool = False
+    free: int = 0
+    """Bytes for this user."""
+    nodes: int = 1
+    """Files that can still be made."""
+
+
+def judge(seen: Directory, fsync: str) -> Iterator[Finding]:
+    """What there is to say of an output.
+
+    Args:
+        seen: its directory.
+        fsync: ``auto``, ``always`` or ``never``.
+    """
+    subject = f"output {seen.path}"
+    if seen.problem:
+        finding = problem_of(subject, seen.problem)
+        yield finding if finding.cure else _split(subject, seen.problem)
+        return
+    yield Finding("ok", subject, "A file was created beside it and renamed.")
+    yield _volume(subject, seen, fsync)
+    if seen.free < ENOUGH or not seen.nodes:
+        sentence = f"There is little room: {seen.free // 1024} KiB and {seen.nodes} files are free."
+        yield Finding("warning", subject, sentence, "Free some, or raise the emptyDir's sizeLimit.")
+
+
+def _volume(subject: str, seen: Directory, fsync: str) -> Finding:
+    synced = fsync == "always" or (fsync == "auto" and not seen.in_memory)
+    policy = "Each file is on it before it is renamed" if synced else "Nothing waits for it"
+    if seen.mount in {"", "/"}:
+        sentence = "Its directory is no mounted volume, so that no other container sees the file."
+        return Finding("warning", subject, sentence, "Mount the shared emptyDir there, in both containers.")
+    kind = "memory" if seen.in_memory else "a disk"
+    return Finding("ok", subject, f"It is on {kind} ({seen.filesystem}, mounted at {seen.mount}). {policy} (fsync).")
+
+
+def _split(subject: str, problem: str) -> Finding:
+    """A problem whose cure follows a colon, as ``volume`` tells it."""
+    sentence, _, cure = problem.rpartition(": ")
+    return Finding("error", subject, f"{sentence}.", f"{cure[:1].upper()}{cure[1:]}") if sentence else Finding("error", subject, problem)

@@ -1,0 +1,90 @@
+"""What follows from the rights that are missing: a Role, ready to be applied.
+
+Pure. The Roles are those of ``deploy/rbac``. A Role is namespaced; only a source that follows all namespaces needs a
+ClusterRole.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from sidecar.check.findings import Finding
+from sidecar.sources.sentences import SERVICE_ACCOUNT, subject
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sidecar.check.rights import Question, Right
+
+GRANTED = ("get", "list", "watch")
+"""The verbs of the Role: ``get`` is for people with kubectl."""
+
+RBAC = "rbac.authorization.k8s.io"
+
+NAME = "membership-sidecar"
+"""Of the Role and of its binding."""
+
+
+def judge(right: Right, denied: Sequence[Question], user: str) -> Finding:
+    """What there is to say of a right.
+
+    Args:
+        right: that the source needs.
+        denied: the questions about it that were answered with no.
+        user: who asks; empty if that is not known.
+    """
+    who = subject(user) if user else "this user"
+    if not denied:
+        return Finding("ok", right.subject, f"{_capital(who)} may list and watch what the source follows.")
+    verbs = " and ".join(dict.fromkeys(question.verb for question in denied))
+    names = ", ".join(dict.fromkeys(question.name for question in denied if question.name))
+    kind = "Role" if right.namespace else "ClusterRole"
+    return Finding(
+        "error",
+        right.subject,
+        f"{_capital(who)} may not {verbs} {names or 'them'}.",
+        f"Apply the {kind} and the {kind}Binding that are printed here.",
+        role(right, user),
+    )
+
+
+def role(right: Right, user: str) -> str:
+    """A Role and a RoleBinding that grant *right* to *user*; of all namespaces, a ClusterRole and its binding."""
+    prefix = "" if right.namespace else "Cluster"
+    metadata = {"name": NAME, **({"namespace": right.namespace} if right.namespace else {})}
+    granted = {"apiVersion": f"{RBAC}/v1", "kind": f"{prefix}Role", "metadata": metadata, "rules": [_rule(right)]}
+    binding = {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": f"{prefix}RoleBinding",
+        "metadata": metadata,
+        "roleRef": {"apiGroup": RBAC, "kind": f"{prefix}Role", "name": NAME},
+        "subjects": [_rbac_subject(user, right.namespace)],
+    }
+    return "".join(f"---\n{_yaml(document)}" for document in (granted, binding))
+
+
+def _rule(right: Right) -> dict[str, list[str]]:
+    names = {"resourceNames": list(right.names)} if right.names else {}
+    return {"apiGroups": [right.group], "resources": [right.resource], **names, "verbs": list(GRANTED)}
+
+
+def _rbac_subject(user: str, namespace: str) -> dict[str, str]:
+    if user and not user.startswith(SERVICE_ACCOUNT):
+        return {"apiGroup": RBAC, "kind": "User", "name": user}
+    of, _, name = user.removeprefix(SERVICE_ACCOUNT).partition(":")
+    return {"kind": "ServiceAccount", "name": name or "default", "namespace": of or namespace or "default"}
+
+
+def _yaml(document: dict[str, Any]) -> str:
+    class Plain(yaml.SafeDumper):
+        def ignore_aliases(self, data: object) -> bool:
+            del data
+            return True  # an anchor for what two documents share would be a riddle
+
+    return yaml.dump(document, Dumper=Plain, sort_keys=False)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

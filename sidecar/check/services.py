@@ -1,0 +1,171 @@
+"""What a Service and its members say about whether the sidecar will have something to publish.
+
+Pure: a Service as JSON, and the members as the sidecar's own projections see them, in; findings out. The Service may be
+out of sight, since the sidecar needs no right to it; then its members tell what they can.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from sidecar.check.findings import Finding
+from sidecar.sources.objects import Port, choose_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sidecar.members import Member
+
+
+class ServicePort(msgspec.Struct, frozen=True, rename="camel"):
+    """ServicePort."""
+
+    name: str = ""
+    port: int = 0
+    target_port: int | str | None = None
+
+    @property
+    def seen(self) -> Port:
+        """As members have it: the number is that of the pods, where the Service says it."""
+        return Port(name=self.name, port=self.target_port if isinstance(self.target_port, int) else self.port)
+
+
+class Spec(msgspec.Struct, frozen=True, rename="camel"):
+    """ServiceSpec."""
+
+    type: str = "ClusterIP"
+    cluster_ip: str = msgspec.field(name="clusterIP", default="")
+    selector: dict[str, str] | None = None
+    ports: list[ServicePort] | None = None
+    publish_not_ready_addresses: bool = False
+
+
+class Service(msgspec.Struct, frozen=True):
+    """core/v1 Service."""
+
+    spec: Spec = Spec()
+
+
+decode_service = msgspec.json.Decoder(Service).decode
+
+
+class Seen(NamedTuple):
+    """What the source says of one Service, or of the pods of a selector."""
+
+    members: tuple[Member, ...] = ()
+    problems: tuple[str, ...] = ()
+    """Why some of what it says cannot be used."""
+    warnings: tuple[str, ...] = ()
+
+
+class Wishes(NamedTuple):
+    """What the configuration says about that."""
+
+    source: str
+    port: str
+    not_ready: str
+    least: int
+    """The least number of members of the first publication."""
+
+
+def judge_service(name: str, service: Service, seen: Seen, wishes: Wishes) -> Iterator[Finding]:
+    """What there is to say of a Service that can be seen.
+
+    Args:
+        name: ``NAMESPACE/NAME``.
+        service: the object.
+        seen: its members.
+        wishes: the configuration.
+    """
+    subject, spec = f"service {name}", service.spec
+    if spec.type == "ExternalName":
+        cure = "Name a Service of the members themselves."
+        yield Finding("error", subject, "It is an alias of a name (ExternalName) and has no endpoints.", cure)
+        return
+    yield _headless(subject, spec, wishes.source)
+    yield _selector(subject, spec, seen)
+    if finding := _readiness(subject, spec, wishes):
+        yield finding
+    _, problem = choose_port([port.seen for port in spec.ports or ()], wishes.port, f"Service {name}")
+    if problem:
+        yield problem_of(f"port {name}", problem)
+
+
+def _headless(subject: str, spec: Spec, source: str) -> Finding:
+    if spec.cluster_ip == "None":
+        return Finding("ok", subject, "It is headless.")
+    sentence = f"It is not headless: its cluster IP is {spec.cluster_ip}"
+    cure = "Make a Service with clusterIP: None; that of an existing one cannot be changed."
+    match source:
+        case "dns":
+            return Finding("error", subject, f"{sentence}, and DNS tells that one instead of the members.", cure)
+        case "auto":
+            return Finding("warning", subject, f"{sentence}; DNS is of no use where the API cannot be asked.", cure)
+        case _:
+            return Finding("ok", subject, f"{sentence}, which is all the same to --source {source}.")
+
+
+def _selector(subject: str, spec: Spec, seen: Seen) -> Finding:
+    if spec.selector:
+        words = ",".join(f"{key}={value}" for key, value in sorted(spec.selector.items()))
+        return Finding("ok", subject, f"It selects the pods with {words}.")
+    if seen.members:
+        return Finding("ok", subject, "It has no selector: somebody else writes its endpoints.")
+    cure = "Give it the labels of the pods as its selector, or write its EndpointSlices yourself."
+    return Finding("error", subject, "It has no selector and no endpoints: it will never have a member.", cure)
+
+
+def _readiness(subject: str, spec: Spec, wishes: Wishes) -> Finding | None:
+    if spec.publish_not_ready_addresses and wishes.source not in {"dns", "pods"} and wishes.not_ready != "include":
+        sentence = f"With publishNotReadyAddresses every member counts as ready: --not-ready {wishes.not_ready} is idle."
+        cure = "Leave it off, for the members that are not ready are known without it."
+        return Finding("warning", subject, sentence, cure)
+    if not spec.publish_not_ready_addresses and wishes.source == "dns":
+        sentence = "Without publishNotReadyAddresses, DNS tells ready members only."
+        cure = "Set it if the members become ready only once they have found each other."
+        return Finding("warning", subject, sentence, cure)
+    return None
+
+
+def judge_members(name: str, seen: Seen, wishes: Wishes) -> Iterator[Finding]:
+    """What there is to say of the members.
+
+    Args:
+        name: ``NAMESPACE/NAME``, or a selector.
+        seen: the members.
+        wishes: the configuration.
+    """
+    subject = f"members {name}"
+    for problem in seen.problems:
+        yield problem_of(f"port {name}", problem)
+    for warning in seen.warnings:
+        yield Finding("warning", subject, warning)
+    if not seen.problems:
+        yield _count(subject, seen, wishes)
+
+
+def _count(subject: str, seen: Seen, wishes: Wishes) -> Finding:
+    staying = [member for member in seen.members if member.address and not member.terminating]
+    ready = sum(member.ready for member in staying)
+    usable = ready if wishes.not_ready == "exclude" else len(staying)
+    ports = sorted({str(member.port) for member in staying if member.port is not None})
+    told = f"{_members(len(staying))}, {ready} of them ready" + (f", at port {', '.join(ports)}" if ports else "") + "."
+    if not staying:
+        cure = "See that pods with its labels run, or wait for them."
+        return Finding("warning", subject, "There are none yet, hence nothing to publish.", cure)
+    if usable < wishes.least:
+        cure = f"The first file waits for {wishes.least}, see --min-members and --not-ready, or for --start-timeout."
+        return Finding("warning", subject, told, cure)
+    return Finding("ok", subject, told)
+
+
+def _members(count: int) -> str:
+    return f"{count} member{'' if count == 1 else 's'}"
+
+
+def problem_of(subject: str, problem: str) -> Finding:
+    """A problem that ``choose_port`` has told, as a finding: its last sentence is the cure."""
+    sentence, _, cure = problem.removesuffix(".").rpartition(". ")
+    return Finding("error", subject, f"{sentence or cure}.", f"{cure}." if sentence else "")

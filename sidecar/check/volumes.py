@@ -1,0 +1,44 @@
+"""Tries the volumes as the publisher uses them: a file is created beside an output, renamed, and removed again."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from sidecar.check.directories import Directory
+from sidecar.errors import PublishError
+from sidecar.publisher import File
+from sidecar.volume import in_memory, read_mounts, refuse_unpublishable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+def look(paths: Sequence[Path]) -> list[Directory]:
+    """What there is to see of the directories of outputs; it blocks as long as the volumes do."""
+    mounts = read_mounts()
+    return [_look(path, mounts) for path in paths]
+
+
+def _look(path: Path, mounts: Mapping[str, str]) -> Directory:
+    trial = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")  # a sidecar would sweep it, should we be killed
+    try:
+        refuse_unpublishable(path, mounts)
+        File(trial, sync=False).replace(b"to be removed\n")
+    except PublishError as error:
+        return Directory(str(path), error.sentence.replace(str(trial), str(path)))
+    finally:
+        with suppress(OSError):
+            trial.unlink()
+    room = os.statvfs(path.parent)
+    mount = next((str(parent) for parent in path.parents if str(parent) in mounts), "")
+    return Directory(
+        str(path),
+        mount=mount,
+        filesystem=mounts.get(mount, ""),
+        in_memory=in_memory(path, mounts),
+        free=room.f_bavail * room.f_frsize,
+        nodes=room.f_favail or (0 if room.f_files else 1),  # some file systems do not count them
+    )

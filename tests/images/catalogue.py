@@ -1,0 +1,95 @@
+"""Which images there are, and what each is made of."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.cluster.node.configuration import PAUSE
+from tests.images import ENABLE, debian, store
+from tests.readers import jars
+
+HERE = Path(__file__).parent
+PROJECT = HERE.parent.parent
+JAVA_SOURCES = HERE / "java"
+
+SIDECAR = "docker.io/library/membership-sidecar:0.1.0"
+READERS = "localhost/readers:1"
+
+INSTALLED = ("Dockerfile", ".dockerignore", "LICENSE", "requirements.txt", "deploy/image", "sidecar")
+"""What the project's image is made of."""
+
+READERS_DOCKERFILE = f"""
+FROM {debian.JAVA.image}
+COPY jars /opt/jars
+COPY classes /opt/classes
+USER 65534:65534
+"""
+
+TOOLS = ("buildah", "debootstrap", "go", "javac")
+
+
+def obstacle() -> str | None:
+    """Why the images cannot be had now, and what to do about it; None if at most something quick is left to make."""
+    if os.geteuid() != 0:
+        return "images are made by root, for debootstrap and buildah: run pytest as root"
+    absent = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if absent:
+        return f"not installed: {', '.join(absent)}"
+    reason = jars.missing()
+    if reason is not None:
+        return reason
+    bases = [base.image for base in (debian.PYTHON, debian.JAVA) if not base.exists]
+    return f"not made yet: {', '.join(bases)} (to make them: {ENABLE})" if bases else None
+
+
+def pause() -> Path:
+    """The archive of the sandbox's image."""
+    source = HERE / "pause" / "main.go"
+
+    def make() -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            environ = {**os.environ, "CGO_ENABLED": "0"}
+            program = ["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", f"{directory}/pause", source]
+            _run(program, environ)
+            (Path(directory) / "Dockerfile").write_text('FROM scratch\nCOPY pause /pause\nENTRYPOINT ["/pause"]\n')
+            store.build(PAUSE, Path(directory))
+
+    return store.archive("pause", store.digest(source), PAUSE, make)
+
+
+def sidecar() -> Path:
+    """The archive of the project's image."""
+    key = store.digest(debian.PYTHON.key, *(PROJECT / path for path in INSTALLED))
+
+    def make() -> None:
+        debian.PYTHON.make()
+        store.build(SIDECAR, PROJECT)
+
+    return store.archive("sidecar", key, SIDECAR, make)
+
+
+def readers() -> Path:
+    """The archive of the image with Java, the released Hazelcast and JGroups, and our programs on them."""
+    key = store.digest(debian.JAVA.key, READERS_DOCKERFILE, jars.POM, JAVA_SOURCES)
+
+    def make() -> None:
+        debian.JAVA.make()
+        with tempfile.TemporaryDirectory() as directory:
+            context = Path(directory)
+            shutil.copytree(jars.directory(), context / "jars")
+            sources = sorted(JAVA_SOURCES.glob("*.java"))
+            newest = ":".join(str(jars.directory() / f"{name}.jar") for name in jars.NEWEST)
+            _run(["javac", "--release=17", "-cp", newest, "-d", context / "classes", *sources])
+            (context / "Dockerfile").write_text(READERS_DOCKERFILE)
+            store.build(READERS, context)
+
+    return store.archive("readers", key, READERS, make)
+
+
+def _run(command: Sequence[str | Path], environ: dict[str, str] | None = None) -> None:
+    ran = subprocess.run(command, check=False, capture_output=True, text=True, env=environ)
+    if ran.returncode:
+        raise RuntimeError(f"{command[0]}: {ran.stdout}{ran.stderr}")

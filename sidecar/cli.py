@@ -71,6 +71,10 @@ def _command(arguments: argparse.Namespace, unknown: Sequence[str]) -> int:
         from sidecar import demo  # noqa: PLC0415 - the daemon never imports the simulator
 
         return demo.main(arguments.listen, arguments.seconds)
+    if arguments.command == "check":
+        from sidecar.check import command  # noqa: PLC0415 - nor is that
+
+        return command.main(lambda: parse(vars(arguments), os.environ, unknown), arguments.output_format)
     settings = parse(vars(arguments), os.environ, unknown)
     from sidecar import daemon  # noqa: PLC0415 - mistakes are told before half a second of imports
 
@@ -79,7 +83,7 @@ def _command(arguments: argparse.Namespace, unknown: Sequence[str]) -> int:
 
 
 def parse(arguments: Mapping[str, object], environ: Mapping[str, str], unknown: Sequence[str] = ()) -> Settings:
-    """The settings of ``run`` and ``once``.
+    """The settings of ``run``, ``once`` and ``check``.
 
     Args:
         arguments: what argparse found, by the field of the option.
@@ -168,16 +172,18 @@ def _parser() -> argparse.ArgumentParser:
     for name, summary in (
         ("run", "follow the source, keep the files true"),
         ("once", "publish one complete answer and exit"),
+        ("check", "say what would stop it, and what to do about that"),
     ):
-        _add_options(
-            commands.add_parser(
-                name,
-                help=summary,
-                description=summary.capitalize() + ".",
-                allow_abbrev=False,
-                formatter_class=FORMATTER,
-            )
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=summary.capitalize() + ".",
+            allow_abbrev=False,
+            formatter_class=FORMATTER,
         )
+        _add_options(command)
+        if name == "check":
+            command.add_argument("--output-format", choices=("text", "json"), default="text", help="default text")
     demo = commands.add_parser("demo", help="a scripted cluster in process, no Kubernetes needed", allow_abbrev=False)
     demo.add_argument("--listen", default="127.0.0.1:0", metavar="ADDRESS:PORT", help="where to serve the status")
     demo.add_argument("--seconds", default=56.0, type=float, metavar="NUMBER", help="how long it takes; default 56")

@@ -10,13 +10,13 @@ import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
-from sidecar import __version__, log
+from sidecar import __version__, log, ways
 from sidecar.errors import SettingsError
+from sidecar.following import Following
 from sidecar.keeper import Keeper
 from sidecar.metrics import Metrics
 from sidecar.pipeline import Pipeline
@@ -26,14 +26,13 @@ from sidecar.server import Server
 from sidecar.sources.api import Connection
 from sidecar.sources.backoff import Backoff
 from sidecar.sources.credentials import SERVICE_ACCOUNT, Credentials, in_cluster, kubeconfig
-from sidecar.sources.objects import SERVICE_NAME, EndpointSlices, Projection, endpoint_slice_origin
-from sidecar.sources.reflector import Collection, Reflector, Timing
 from sidecar.status import OutputStatus, SourceStatus, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from concurrent.futures import Executor
 
+    from sidecar.following import Way
     from sidecar.settings import Settings
     from sidecar.sources.credentials import Loader
 
@@ -59,6 +58,15 @@ class Daemon:
         self._stopping = False
         self.metrics = Metrics(str(output.path) for output in settings.output)
 
+    @property
+    def summary(self) -> dict[str, object]:
+        """What it will do, for the first line of the log."""
+        settings = self._settings
+        services = [f"{name.name}.{name.namespace}" if name.namespace else name.name for name in settings.service]
+        whose = {"selector": settings.selector} if settings.selector else {"services": services}
+        outputs = [f"{output.form.name}={output.path}" for output in settings.output]
+        return {"source": settings.source, **whose, "outputs": outputs}
+
     async def run(self, *, once: bool = False) -> None:
         """Keep the files true until cancelled; with *once*, until they are published.
 
@@ -68,15 +76,17 @@ class Daemon:
         publisher = Publisher([output.path for output in self._settings.output], fsync=self._settings.fsync)
         publisher.prepare()
         async with AsyncExitStack() as stack:
-            self._credentials = Credentials(self._loader(), asyncio.get_running_loop().time, self.metrics)
-            connection = Connection(self._credentials, self.metrics)
-            stack.push_async_callback(connection.close)
-            grant = await self._credentials.current()
-            self._sources = self._reflectors(connection, publisher, grant.namespace)
-            self._pipeline = self._make_pipeline()
+            connection, namespace = await self._connect(stack)
+            made = self._make_ways(connection, publisher, namespace)
+            self._pipeline = Pipeline(
+                [way.track for way in made],
+                [output.form for output in self._settings.output],
+                not_ready=self._settings.not_ready,
+            )
             executor = ThreadPoolExecutor(1, thread_name_prefix="publish")
             stack.callback(executor.shutdown, wait=False, cancel_futures=True)
             self._keeper = self._make_keeper(publisher, executor)
+            self._following = self._make_following(made)
             self._publisher = publisher
             if self._settings.listen and not once:
                 await self._serve(stack)
@@ -86,15 +96,15 @@ class Daemon:
         try:
             async with asyncio.TaskGroup() as tasks:
                 running = [
-                    tasks.create_task(self._keeper.follow(source), name=source.scope) for source in self._sources
+                    tasks.create_task(self._following.run(), name="follow"),
+                    tasks.create_task(self._keeper.publish_forever(), name="publish"),
                 ]
-                running.append(tasks.create_task(self._keeper.publish_forever(), name="publish"))
                 if once:
                     await self._keeper.first_publication.wait()
                     for task in running:
                         task.cancel()
         except BaseExceptionGroup as group:
-            raise group.exceptions[0] from None
+            raise _first(group) from None
         finally:
             self._stopping = True
 
@@ -109,50 +119,43 @@ class Daemon:
         stack.push_async_callback(server.stop)
         logger.info("serving", url=url)
 
+    async def _connect(self, stack: AsyncExitStack) -> tuple[Connection | None, str]:
+        """The connection to the API server and the own namespace; no connection where DNS is to do without one."""
+        if self._settings.source == "dns":
+            return None, own_namespace()
+        credentials = Credentials(self._loader(), asyncio.get_running_loop().time, self.metrics)
+        try:
+            grant = await credentials.current()
+        except SettingsError as error:
+            if self._settings.source != "auto" or self._settings.selector or not self._in_pod:
+                raise
+            logger.warning("source changed", source="dns", reason=str(error))
+            return None, own_namespace()
+        connection = Connection(credentials, self.metrics)
+        stack.push_async_callback(connection.close)
+        return connection, grant.namespace
+
+    @property
+    def _in_pod(self) -> bool:
+        return "KUBERNETES_SERVICE_HOST" in self._environ
+
     def _loader(self) -> Loader:
         settings = self._settings
-        pod = "KUBERNETES_SERVICE_HOST" in self._environ and (SERVICE_ACCOUNT / "token").exists()
-        if pod and not settings.kubeconfig and not settings.context:
+        if self._in_pod and (SERVICE_ACCOUNT / "token").exists() and not settings.kubeconfig and not settings.context:
             return in_cluster()
         return kubeconfig(settings.kubeconfig, settings.context or None)
 
-    def _reflectors(self, connection: Connection, publisher: Publisher, own_namespace: str) -> list[Reflector]:
-        """One for each namespace: a Role covers one, and so does a resourceVersion that is asked for."""
-        default = self._settings.namespace or own_namespace or "default"
-        names: dict[str, set[str]] = {}
-        for service in self._settings.service:
-            names.setdefault(service.namespace or default, set()).add(service.name)
-        projection = Projection(
-            port=self._settings.port,
-            family=self._settings.address_family,
-            pod_uid=self._settings.pod_uid,
-            pod_name=self._settings.pod_name,
-            namespace=own_namespace or default,
-        )
-        clock = asyncio.get_running_loop().time
-        reflectors = []
-        for namespace, services in sorted(names.items()):
-            collection = endpoint_slices(namespace, sorted(services), projection)
-            self.metrics.expect(collection.scope)
-            reflector = Reflector(
-                connection,
-                collection,
+    def _make_ways(self, connection: Connection | None, publisher: Publisher, namespace: str) -> list[Way]:
+        return ways.make(
+            ways.Means(
+                settings=self._settings,
+                namespace=namespace or self._settings.namespace or "default",
+                connection=connection,
                 metrics=self.metrics,
-                floor=publisher.floor.revisions.get(collection.scope, ""),
-                clock=clock,
+                floor=publisher.floor.revisions,
+                clock=asyncio.get_running_loop().time,
                 dice=dice,
-                timing=Timing(),
             )
-            reflectors.append(reflector)
-        return reflectors
-
-    def _make_pipeline(self) -> Pipeline:
-        return Pipeline(
-            [source.scope for source in self._sources],
-            [output.form for output in self._settings.output],
-            source="endpointslice",
-            family=self._settings.address_family,
-            not_ready=self._settings.not_ready,
         )
 
     def _make_keeper(self, publisher: Publisher, executor: Executor) -> Keeper:
@@ -169,10 +172,19 @@ class Daemon:
             executor=executor,
         )
 
+    def _make_following(self, made: list[Way]) -> Following:
+        return Following(
+            made,
+            self._keeper,
+            patience=self._settings.fallback_after,
+            clock=asyncio.get_running_loop().time,
+            metrics=self.metrics,
+        )
+
     def status(self) -> Status:
         """What ``/status`` shows."""
         now = asyncio.get_running_loop().time()
-        scopes = self._pipeline.state.scopes
+        scopes = {name: scope for track in self._pipeline.tracks for name, scope in track.state.scopes.items()}
         errors = {error.path: error.sentence for error in self._keeper.errors}
         return Status(
             version=__version__,
@@ -182,6 +194,9 @@ class Daemon:
             selected=len(self._pipeline.selected),
             held=self._keeper.held,
             synced=self._pipeline.state.synced,
+            source=self._pipeline.active.source,
+            instead=self._following.instead,
+            warnings=tuple(sorted(set(self._pipeline.active.warnings.values()))),
             sources=tuple(
                 SourceStatus(
                     scope=source.scope,
@@ -190,7 +205,7 @@ class Daemon:
                     failing=scopes[source.scope].failing,
                     idle_seconds=round(now - source.progressed, 3),
                 )
-                for source in self._sources
+                for source in self._following.sources
             ),
             outputs=tuple(
                 OutputStatus(format=output.form.name, path=str(output.path), error=errors.get(str(output.path), ""))
@@ -200,18 +215,18 @@ class Daemon:
         )
 
 
-def endpoint_slices(namespace: str, services: list[str], projection: Projection) -> Collection:
-    """The EndpointSlices of some Services of a namespace."""
-    slices = EndpointSlices(projection)
-    selector = f"{SERVICE_NAME}={services[0]}" if len(services) == 1 else f"{SERVICE_NAME} in ({','.join(services)})"
-    return Collection(
-        scope=f"endpointslice/{namespace}/{','.join(services)}",
-        path=f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices",
-        query={"labelSelector": selector},
-        project=slices.project,
-        origin=endpoint_slice_origin,
-        forget=slices.forget,
-    )
+def own_namespace() -> str:
+    """The pod's, as the kubelet mounts it; empty where it does not."""
+    try:
+        return (SERVICE_ACCOUNT / "namespace").read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What went wrong first; task groups nest."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 def run(settings: Settings, *, once: bool = False) -> None:
@@ -242,7 +257,7 @@ async def _until_told(daemon: Daemon, *, once: bool) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
-    logger.info("starting", version=__version__, once=once, pid=os.getpid(), cwd=str(Path.cwd()))
+    logger.info("starting", version=__version__, once=once, **daemon.summary)
     try:
         await work
     except asyncio.CancelledError:

@@ -1,7 +1,7 @@
 """Keeps the files true: decides when to publish, publishes, and tells the observers.
 
-One task follows each source and feeds the pipeline; one task publishes. Latest wins: while a publication is on its way
-to the disk, or waits for quiet, further events only change what the next one will hold.
+What the sources say is fed to the pipeline as it comes; one task publishes. Latest wins: while a publication is on its
+way to the disk, or waits for quiet, further events only change what the next one will hold.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from concurrent.futures import Executor
 
-    from sidecar.members import Member
+    from sidecar.members import Event, Member
     from sidecar.metrics import Metrics
-    from sidecar.pipeline import Change, Pipeline
+    from sidecar.pipeline import Change, Pipeline, Track
     from sidecar.policy.timing import Gate, Pace
     from sidecar.publisher import Publication, Publisher
-    from sidecar.sources import Source
     from sidecar.sources.backoff import Backoff
 
 log = structlog.get_logger(__name__)
@@ -86,12 +85,16 @@ class Keeper:
         self._held_by = ""
         self._measure_on_scrape()
 
-    async def follow(self, source: Source) -> None:
-        """Feed the pipeline with what *source* says, for ever."""
-        async for event in source.events():
-            self._pipeline.take(event)
-            if self._held_by or not isinstance(event, Failed | Recovered):
-                self._changed.set()  # what holds the first set back is told with the newest reason
+    def take(self, event: Event) -> None:
+        """Feed the pipeline."""
+        self._pipeline.take(event)
+        if self._held_by or not isinstance(event, Failed | Recovered):
+            self._changed.set()  # what holds the first set back is told with the newest reason
+
+    def activate(self, track: Track) -> None:
+        """Believe *track* from now on."""
+        self._pipeline.activate(track, self._clock())
+        self._changed.set()
 
     async def publish_forever(self) -> None:
         """Publish whenever something is due.
@@ -126,8 +129,7 @@ class Keeper:
     def _hold(self) -> tuple[str, str, float]:
         """Which guard holds the newest set back, why in words, and until when; empty if none does."""
         limit = self._started + self._gate.start_timeout
-        state = self._pipeline.state
-        if not state.synced:
+        if not self._pipeline.state.synced:
             if not self.published and self._clock() >= limit:
                 raise StartTimeoutError(f"No complete answer within --start-timeout: {self._failures()}")
             return (
@@ -135,10 +137,11 @@ class Keeper:
                 f"no complete answer yet: {self._failures()}",
                 float("inf") if self.published else limit,
             )
-        if state.problems:
+        problems = " ".join(sorted(set(self._pipeline.active.problems.values())))
+        if problems:
             if not self.published and self._clock() >= limit:
-                raise StartTimeoutError(f"No usable answer within --start-timeout: {' '.join(state.problems)}")
-            return "problem", " ".join(state.problems), float("inf") if self.published else limit
+                raise StartTimeoutError(f"No usable answer within --start-timeout: {problems}")
+            return "problem", problems, float("inf") if self.published else limit
         if self.published:
             return "", "", 0.0
         selected = len(self._pipeline.selected)
@@ -147,13 +150,12 @@ class Keeper:
         return "min-members", f"{selected} of at least {self._gate.min_members} members (--min-members)", limit
 
     def _failures(self) -> str:
-        failing = [scope.failing for scope in self._pipeline.state.scopes.values() if scope.failing]
-        return " ".join(failing) or "still listing"
+        return " ".join(self._pipeline.failures) or "still listing"
 
     async def _publish(self) -> None:
         arrived = self._pipeline.pending.since if self._pipeline.pending else None
         change = self._pipeline.render()
-        revisions = self._pipeline.state.revisions
+        revisions = self._pipeline.revisions(self._publisher.floor.revisions)
         published = await self._publish_files(self._pipeline.bodies, revisions, executor=self._executor)
         self._published_at = self._clock()
         self.errors = published.errors

@@ -117,7 +117,9 @@ class Failed:
 
     scope: str
     reason: str
+    """One of ``SourceError.REASONS``."""
     sentence: str
+    arrived: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +143,10 @@ class Scope:
     """Whether there ever was a complete answer."""
     failing: str = ""
     """The sentence of the failure that is going on, empty if none is."""
+    reason: str = ""
+    """Its reason."""
+    since: float = field(default=0.0, compare=False)
+    """When it began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +175,6 @@ class State:
         """How far each scope has been followed."""
         return {name: scope.revision for name, scope in self.scopes.items()}
 
-    @property
-    def problems(self) -> list[str]:
-        """Why the newest answer cannot be published, in a stable order."""
-        return sorted({group.problem for group in self.groups.values() if group.problem})
-
 
 def fold(state: State, event: Event) -> State:
     """The state after *event*."""
@@ -187,11 +188,12 @@ def _fold_scope(scope: Scope, event: Event) -> Scope:
             return Scope(groups=groups, revision=event.revision, synced=True)
         case Applied():
             groups = {**scope.groups, event.group.origin: event.group}
-            return replace(scope, groups=groups, revision=event.revision, failing="")
+            return replace(scope, groups=groups, revision=event.revision, failing="", reason="")
         case Deleted():
             groups = {origin: group for origin, group in scope.groups.items() if origin != event.origin}
-            return replace(scope, groups=groups, revision=event.revision, failing="")
+            return replace(scope, groups=groups, revision=event.revision, failing="", reason="")
         case Failed():
-            return replace(scope, failing=event.sentence)
+            since = scope.since if scope.failing else event.arrived
+            return replace(scope, failing=event.sentence, reason=event.reason, since=since)
         case Recovered():
-            return replace(scope, failing="")
+            return replace(scope, failing="", reason="")

@@ -82,6 +82,14 @@ class Metrics:
             "membership_guard_held", "1 while a guard keeps a set from being published.", ["reason"], registry=registry
         )
         self.source_up = Gauge("membership_source_up", "1 while the source answers.", ["source"], registry=registry)
+        self.source_active = Gauge(
+            "membership_source_active", "1 for the way to find members that is believed.", ["source"], registry=registry
+        )
+        self.source_warnings = Gauge(
+            "membership_source_warnings",
+            "Warnings about the newest answer, such as that it is truncated; see /status.",
+            registry=registry,
+        )
         self.last_sync = Gauge(
             "membership_last_sync_timestamp_seconds",
             "When the source was last heard of.",

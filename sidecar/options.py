@@ -16,10 +16,12 @@ from sidecar.settings import (
     listen,
     member_port,
     one_of,
+    optional_duration,
     optional_path,
     output,
     service,
 )
+from sidecar.sources.names import cluster_domain, nameserver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -81,9 +83,24 @@ OPTIONS = (
         name="service",
         value="NAME[.NAMESPACE]",
         parse=service,
-        default=None,
+        default="",
         separator=",",
-        text="Whose endpoints are the members; repeat it or separate several with commas for their union.",
+        text="Whose endpoints are the members; repeat it or separate several with commas for their union."
+        " The namespace * stands for all of them.",
+    ),
+    Option(
+        name="selector",
+        value="SELECTOR",
+        parse=str,
+        default="",
+        text="Pods instead of a Service: a label selector in kubectl's syntax, such as app=web,tier!=test.",
+    ),
+    Option(
+        name="field-selector",
+        value="SELECTOR",
+        parse=str,
+        default="",
+        text="Of these, the pods with such fields, for example spec.nodeName=node-1.",
     ),
     Option(
         name="output",
@@ -98,14 +115,23 @@ OPTIONS = (
         value="NAME",
         parse=str,
         default="",
-        text="The namespace of services that name none; default the pod's own, else the kubeconfig's.",
+        text="The namespace of services that name none, and of pods; default the pod's own, else the kubeconfig's;"
+        " * is all of them.",
     ),
     Option(
         name="source",
-        value="auto|endpointslice",
-        parse=one_of("auto", "endpointslice"),
+        value="auto|endpointslice|endpoints|pods|dns",
+        parse=one_of("auto", "endpointslice", "endpoints", "pods", "dns"),
         default="auto",
-        text="Where the members come from; auto is endpointslice.",
+        text="Where the members come from; auto: pods with --selector, else endpointslice; endpoints where these may"
+        " not be read or do not exist, and dns where neither may.",
+    ),
+    Option(
+        name="fallback-after",
+        value="DURATION|off",
+        parse=optional_duration,
+        default="5m",
+        text="With --source auto: how long the API server is away before DNS takes over, until it is back.",
     ),
     Option(
         name="port",
@@ -179,6 +205,44 @@ OPTIONS = (
         text="Its name, used where the UID is not known.",
     ),
     Option(
+        name="pod-ip",
+        value="ADDRESS",
+        parse=str,
+        default="",
+        separator=",",
+        text="Its addresses, by which it is recognized in DNS.",
+    ),
+    Option(
+        name="cluster-domain",
+        value="DOMAIN",
+        parse=cluster_domain,
+        default="",
+        text="The DNS zone of the cluster; default the one in the pod's resolv.conf, else cluster.local.",
+    ),
+    Option(
+        name="dns-server",
+        value="ADDRESS[:PORT]",
+        parse=nameserver,
+        default="",
+        separator=",",
+        text="Whom to ask; repeat it for more; default those of resolv.conf.",
+    ),
+    Option(
+        name="split",
+        value="off|auto|owner|LABEL",
+        parse=str,
+        default="off",
+        text="With pods: only those rolled out together with the sidecar's own. auto tells rollouts apart by the labels"
+        " pod-template-hash, deployment or controller-revision-hash, owner by the controller; or name a label.",
+    ),
+    Option(
+        name="cluster-id",
+        value="LABEL",
+        parse=str,
+        default="",
+        text="With pods: the label that names a pod's cluster; pods of another one than the own are never members.",
+    ),
+    Option(
         name="kubeconfig",
         value="FILE",
         parse=optional_path,
@@ -245,13 +309,33 @@ def resolve(texts: Mapping[str, tuple[str, Sequence[str]]], problems: Sequence[s
 
 
 def _conflicts(values: Mapping[str, Any]) -> list[str]:
-    found = [f"--{name} is empty: give at least one." for name in ("service", "output") if values.get(name) == ()]
+    found = ["--output is empty: give at least one."] if values.get("output") == () else []
+    found += _whose(values)
     paths = [str(output.path) for output in values.get("output", ())]
     found += [f"--output names {path} twice: give each output a file of its own." for path in _twice(paths)]
     settle, longest = values.get("settle"), values.get("settle_max")
     if settle is not None and longest is not None and longest < settle:
         found.append("--settle-max is shorter than --settle: make it at least as long.")
     return found
+
+
+def _whose(values: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the choice of whose members."""
+    services, selector, source = values.get("service"), values.get("selector"), values.get("source")
+    if services is None or source is None:
+        return []
+    mistakes = {
+        "--source pods needs --selector: which pods?": source == "pods" and not selector,
+        "--service and --selector exclude each other: a Service's endpoints, or pods?": services and selector,
+        f"--source {source} does not know pods: leave it out, or --selector.": selector
+        and source not in {"auto", "pods"},
+        "--service is missing: whose endpoints are the members? Or choose pods with --selector.": source != "pods"
+        and not services
+        and not selector,
+        "--field-selector needs --selector: it chooses among those pods.": values.get("field_selector")
+        and not selector,
+    }
+    return [sentence for sentence, made in mistakes.items() if made]
 
 
 def _twice(texts: Sequence[str]) -> list[str]:

@@ -1,7 +1,8 @@
 """From events to the bytes of every output, one step after the other, each paying only for what changed.
 
 Pure: it reads no clock and does no I/O; an event carries the time at which it arrived. ``keeper`` decides when the
-bytes are asked for.
+bytes are asked for. There may be several *tracks*, ways to find the same members; the selection is made from one of
+them at a time, so that two never mix in a publication.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sidecar.formats import Document
-from sidecar.members import Failed, Recovered, State, fold
+from sidecar.members import Applied, Deleted, Listed, State, fold
 from sidecar.policy.selection import Selection
 from sidecar.policy.timing import Pending
 from sidecar.union import Union
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from sidecar.formats import Format
-    from sidecar.members import Event, Member
+    from sidecar.members import Event, Group, Member
 
 
 class Change(NamedTuple):
@@ -29,29 +30,94 @@ class Change(NamedTuple):
     updated: tuple[Member, ...]
 
 
+class Track:
+    """One way to find members, and what is known by it.
+
+    Args:
+        source: its name, for example ``endpointslice``.
+        scopes: the scopes of its sources.
+        family: see ``union.merge``.
+    """
+
+    def __init__(self, source: str, scopes: Iterable[str], family: str) -> None:
+        self.source = source
+        self.scopes = tuple(scopes)
+        self.family = family
+        self.forget()
+
+    def forget(self) -> None:
+        """Know nothing: what was known is too old to start from."""
+        self.state = State.of(self.scopes)
+        self.union = Union(self.family)
+        self.problems: dict[str, str] = {}
+        """Why what an origin says cannot be used, by origin."""
+        self.warnings: dict[str, str] = {}
+        """What an operator should know about it, by origin."""
+
+    def take(self, event: Event) -> set[str]:
+        """Fold *event*, and return the keys of the members that changed by it."""
+        before = self.state.scopes[event.scope].groups
+        self.state = fold(self.state, event)
+        after = self.state.scopes[event.scope].groups
+        changed: dict[str, Group | None] = {}
+        match event:
+            case Listed():
+                changed = {origin: after.get(origin) for origin in before.keys() | after.keys()}
+            case Applied():
+                changed = {event.group.origin: event.group}
+            case Deleted():
+                changed = {event.origin: None}
+        for origin, group in changed.items():
+            _note(self.problems, origin, group.problem if group else "")
+            _note(self.warnings, origin, group.warning if group else "")
+        return self.union.update(changed)
+
+
+def _note(notes: dict[str, str], origin: str, sentence: str) -> None:
+    notes.pop(origin, None)
+    if sentence:
+        notes[origin] = sentence
+
+
 class Pipeline:
     """What is known, what is selected of it, and what was rendered last.
 
     Args:
-        scopes: the scopes of the sources.
+        tracks: the ways to find members; the first is believed until ``activate`` says otherwise.
         formats: one for each output.
-        source: the name of the source, for formats that tell it.
-        family: see ``union.merge``.
         not_ready: see ``policy.selection.admitted``.
     """
 
-    def __init__(
-        self, scopes: Iterable[str], formats: Sequence[Format], *, source: str, family: str, not_ready: str
-    ) -> None:
-        self.state = State.of(scopes)
+    def __init__(self, tracks: Sequence[Track], formats: Sequence[Format], *, not_ready: str) -> None:
         self.rendered: dict[str, Member] = {}
         self.bodies: tuple[bytes, ...] = ()
         self.pending: Pending | None = None
         """The difference between what is selected and what is rendered."""
-        self._union = Union(family)
+        self.active = tracks[0]
+        """The track that is believed."""
+        self.tracks = tuple(tracks)
+        self._by_scope = {scope: track for track in tracks for scope in track.scopes}
         self._selection = Selection(not_ready)
-        self._documents = [Document(form, source) for form in formats]
+        self._documents = [Document(form) for form in formats]
         self._changes: dict[str, Member | None] = {}
+        self._turned = False
+        """Whether another track is believed than was rendered: the same members, but a body may name the source."""
+
+    @property
+    def state(self) -> State:
+        """What is known by the track that is believed."""
+        return self.active.state
+
+    @property
+    def failures(self) -> list[str]:
+        """What is failing now, by whichever track."""
+        scopes = [scope for track in self.tracks for scope in track.state.scopes.values()]
+        return [scope.failing for scope in scopes if scope.failing]
+
+    def revisions(self, before: Mapping[str, str]) -> dict[str, str]:
+        """How far each scope was followed; as far as *before* where nothing is known yet."""
+        now = {name: revision for track in self.tracks for name, revision in track.state.revisions.items()}
+        return {name: found for name, revision in now.items() if (found := revision or before.get(name, ""))}
 
     @property
     def selected(self) -> Mapping[str, Member]:
@@ -60,26 +126,36 @@ class Pipeline:
 
     def take(self, event: Event) -> None:
         """Fold *event* and follow it through union and selection."""
-        self.state = fold(self.state, event)
-        if isinstance(event, Failed | Recovered):
-            return
-        judged = self._selection.update(self._union.update(self.state.groups), self._union.members)
+        track = self._by_scope[event.scope]
+        changed = track.take(event)
+        if track is self.active and changed and isinstance(event, Listed | Applied | Deleted):
+            self._select(changed, event.arrived)
+
+    def activate(self, track: Track, now: float) -> None:
+        """Believe *track* from *now* on."""
+        changed = self.active.union.members.keys() | track.union.members.keys()
+        self.active, self._turned = track, True
+        self._select(changed, now)
+
+    def _select(self, changed: Iterable[str], now: float) -> None:
+        judged = self._selection.update(changed, self.active.union.members)
         for key, member in judged.items():
             if self.rendered.get(key) == member:
                 self._changes.pop(key, None)  # it came back before anybody could see that it was gone
             else:
                 self._changes[key] = member
-        if not self._changes:
+        if not self._changes and not self._turned:
             self.pending = None
-        elif judged:
-            since = self.pending.since if self.pending else event.arrived
+        elif judged or self._turned:
+            since = self.pending.since if self.pending else now
             leaving = any(member is None for member in self._changes.values())
-            self.pending = Pending(since=since, changed=event.arrived, leaving=leaving)
+            self.pending = Pending(since=since, changed=now, leaving=leaving)
 
     def render(self) -> Change:
         """Bring ``bodies`` up to date and tell what that changed."""
         changes, self._changes, self.pending = dict(sorted(self._changes.items())), {}, None
-        self.bodies = tuple(document.update(changes) for document in self._documents)
+        self._turned = False
+        self.bodies = tuple(document.update(changes, self.active.source) for document in self._documents)
         joined: list[Member] = []
         left: list[Member] = []
         updated: list[Member] = []

@@ -6,6 +6,7 @@ plain arguments.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sidecar.formats import Format
+    from sidecar.sources.names import Nameserver
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+")
@@ -54,8 +56,11 @@ class Settings:
 
     service: tuple[Service, ...]
     output: tuple[Output, ...]
+    selector: str
+    field_selector: str
     namespace: str
     source: str
+    fallback_after: float
     port: str
     address_family: str
     not_ready: str
@@ -66,6 +71,11 @@ class Settings:
     fsync: str
     pod_uid: str
     pod_name: str
+    pod_ip: tuple[str, ...]
+    split: str
+    cluster_id: str
+    cluster_domain: str
+    dns_server: tuple[Nameserver, ...]
     kubeconfig: Path | None
     context: str
     listen: Listen | None
@@ -80,10 +90,15 @@ def duration(text: str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
 
 
+def optional_duration(text: str) -> float:
+    """Seconds; infinitely many of ``off``."""
+    return math.inf if text == "off" else duration(text)
+
+
 def service(text: str) -> Service:
     """``NAME`` or ``NAME.NAMESPACE``."""
     name, dot, namespace = text.partition(".")
-    if not _NAME.fullmatch(name) or (dot and not _NAME.fullmatch(namespace)):
+    if not _NAME.fullmatch(name) or (dot and namespace != "*" and not _NAME.fullmatch(namespace)):
         raise ValueError(f"{text!r} is no Service: write NAME or NAME.NAMESPACE")
     return Service(name, namespace)
 

@@ -48,6 +48,12 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     held: str
     """What holds the newest set back; empty if nothing does."""
     synced: bool
+    source: str
+    """The way to find members that is believed."""
+    instead: str
+    """Why that is not the first choice; empty if it is."""
+    warnings: tuple[str, ...]
+    """What an operator should know about the newest answer."""
     sources: tuple[SourceStatus, ...]
     outputs: tuple[OutputStatus, ...]
     stopping: bool

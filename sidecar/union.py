@@ -67,17 +67,18 @@ class Union:
         self._origins: dict[str, tuple[str, ...]] = {}
         self._shared: set[str] = set()
 
-    def update(self, groups: Mapping[str, Group]) -> set[str]:
-        """Follow *groups* and return the keys of members that came, went or changed.
+    def update(self, groups: Mapping[str, Group | None]) -> set[str]:
+        """Take the *groups* that are new, by origin (None for one that is gone); the others stay as they are.
 
-        Only groups that are another object than last time are looked into.
+        Returns:
+            The keys of members that came, went or changed.
         """
-        before, self._groups = self._groups, dict(groups)
         stale: set[str] = set()
-        for origin in before.keys() | groups.keys():
-            old, new = before.get(origin), groups.get(origin)
-            if old is not new:
-                stale |= self._reindex(origin, old.members if old else {}, new.members if new else {})
+        for origin, new in groups.items():
+            old = self._groups.pop(origin, None)
+            if new is not None:
+                self._groups[origin] = new
+            stale |= self._reindex(origin, old.members if old else {}, new.members if new else {})
         return {key for key in stale if self._remerge(key)}
 
     def _reindex(self, origin: str, old: Mapping[str, Member], new: Mapping[str, Member]) -> set[str]:

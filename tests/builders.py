@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from sidecar.members import State, fold
 from sidecar.metrics import Metrics
 from sidecar.sources.api import Connection
+from sidecar.sources.collection import Collection
 from sidecar.sources.credentials import Credentials
-from sidecar.sources.objects import EndpointSlices, Projection, endpoint_slice_origin
-from sidecar.sources.reflector import Collection
+from sidecar.sources.endpointslices import EndpointSlices, endpoint_slice_origin
+from sidecar.sources.objects import Projection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

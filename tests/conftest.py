@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["tests.cluster.fixtures"]
+
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")  # how long an example takes says more of the machine than of the code
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

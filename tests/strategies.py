@@ -5,8 +5,12 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from sidecar.members import Applied, Deleted, Event, Failed, Group, Listed, Member, Recovered
+from sidecar.policy.rules import Rules
 
 SCOPES = ("endpointslice/default/app", "endpointslice/other/app")
+
+OWN = 0
+"""The number of the own pod, the only one with ``is_self``; its group and cluster are always the same, if told."""
 
 _ADDRESSES = {False: ("10.0.0.1", "10.0.0.2", "10.0.0.3"), True: ("fd00::1", "fd00::2", "fd00::3")}
 
@@ -18,6 +22,7 @@ def members(draw: st.DrawFn, namespace: str = "default") -> Member:
     v6 = draw(st.booleans())
     address = draw(st.sampled_from(_ADDRESSES[v6]))
     named = draw(st.booleans())
+    own = named and number == OWN
     return Member(
         name=f"app-{number}" if named else "",
         namespace=namespace,
@@ -32,7 +37,11 @@ def members(draw: st.DrawFn, namespace: str = "default") -> Member:
         ready=draw(st.booleans()),
         serving=draw(st.booleans()),
         terminating=draw(st.booleans()),
-        is_self=False,
+        is_self=own,
+        group=draw(st.sampled_from(("", "5c4d") if own else ("", "5c4d", "7f9b"))),
+        created=draw(st.sampled_from(("", "2026-03-01T10:00:00Z", "2026-03-01T10:00:01Z"))),
+        cluster=draw(st.sampled_from(("", "blue") if own else ("", "blue", "green"))),
+        lost=draw(st.booleans()),
     )
 
 
@@ -67,6 +76,20 @@ def events(draw: st.DrawFn) -> Event:
             return Failed(scope=scope, reason="refused", sentence="away")
         case _:
             return Recovered(scope=scope)
+
+
+def rules() -> st.SearchStrategy[Rules]:
+    """Any rules."""
+    return st.builds(
+        Rules,
+        not_ready=st.sampled_from(("include", "exclude", "prefer-ready")),
+        terminating=st.sampled_from(("exclude", "while-serving", "include")),
+        own_pod=st.sampled_from(("include", "exclude", "require")),
+        split=st.booleans(),
+        split_unknown=st.sampled_from(("open", "closed")),
+        cluster_id=st.booleans(),
+        seed=st.booleans(),
+    )
 
 
 def histories() -> st.SearchStrategy[list[Event]]:

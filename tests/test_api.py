@@ -1,6 +1,7 @@
-"""The connection: bytes of LIST and WATCH over real sockets, and whose fault a failure is, in words.
+"""The connection: requests and answers over real sockets, and whose fault a failure is, in words.
 
-What the reflector makes of a reason is in test_reflector; where tokens and CAs come from in test_credentials.
+What the reflector makes of a reason is in test_reflector; where tokens and CAs come from in test_credentials; what the
+words of a refusal are made of in test_sentences.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from sidecar.simulator import (
     Unauthorized,
 )
 from sidecar.sources.api import LONGEST_EXPLANATION, Connection, Patience
-from sidecar.sources.objects import decode_page
+from sidecar.sources.objects import decode_metadata, decode_page
 from tests.builders import (
     PATH,
     answering,
@@ -144,6 +145,63 @@ async def test_a_watch_is_its_chunks(simulator: Simulator, connection: Connectio
             assert f'"name":"{name}"'.encode() in await anext(chunks)
 
 
+async def test_one_object_is_read(simulator: Simulator, connection: Connection) -> None:
+    """By its path, and without a query."""
+    body = await connection.read(f"{PATH}/app-a")
+    assert decode_metadata(body).name == "app-a"
+    (asked,) = simulator.requests
+    assert (asked.verb, asked.query) == ("get", {})
+
+
+async def test_one_object_is_created(simulator: Simulator, connection: Connection) -> None:
+    """The answer is the object as the server has it, by 201; the same again is refused."""
+    body = encoded(endpoint_slice("app-b") | {"metadata": {"name": "app-b"}})
+    assert decode_metadata(await connection.create(PATH, body)).resource_version == str(simulator.store.revision)
+    assert decode_metadata(await connection.read(f"{PATH}/app-b")).name == "app-b"
+    with pytest.raises(SourceError, match=r"does not take the request \(409 on create ") as raised:
+        await connection.create(PATH, body)
+    assert raised.value.reason == "server_error"
+
+
+async def test_what_is_created_is_said_to_be_json() -> None:
+    """API servers take other types, too, and some proxies refuse what has none."""
+    heads = []
+
+    async def answer(head: bytes, writer: asyncio.StreamWriter) -> None:
+        heads.append(head.lower())
+        writer.write(response(b"{}", 201))
+
+    async with answering(answer) as url, connected(grants(url, token=TOKEN)) as connection:
+        assert await connection.create(PATH, b'{"a":1}') == b"{}"
+    assert b"post /apis/" in heads[0]
+    assert b"content-type: application/json\r\n" in heads[0]
+    assert b"content-length: 7\r\n" in heads[0]
+    assert TOKEN.encode() in heads[0]
+
+
+async def test_an_object_that_is_not_there(connection: Connection) -> None:
+    """That is another thing than a resource that is not there."""
+    with pytest.raises(SourceError) as raised:
+        await connection.read(f"{PATH}/app-z")
+    assert raised.value.reason == "not_found"
+    assert raised.value.sentence == (
+        f'There is no such object (404 on get {PATH}/app-z): endpointslices.discovery.k8s.io "app-z" not found.'
+        " Create it, or correct the name."
+    )
+
+
+@pytest.mark.parametrize("code", [200, 202, 204])
+async def test_only_created_is_created(code: int) -> None:
+    """A proxy's login page is answered by 200."""
+
+    async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(response(b"", code))
+
+    async with answering(answer) as url, connected(grants(url)) as connection:
+        with pytest.raises(SourceError):
+            await connection.create(PATH, b"{}")
+
+
 async def test_a_large_list_may_come_compressed(simulator: Simulator, connection: Connection) -> None:
     """The server compresses beyond 128 KiB if it may; what is given on is what was meant."""
     ScriptedService(simulator).scale(1500)
@@ -196,13 +254,22 @@ RBAC = (
     'endpointslices.discovery.k8s.io is forbidden: User "system:serviceaccount:default:default" cannot {verb} '
     'resource "endpointslices" in API group "discovery.k8s.io" in the namespace "default"'
 )
-CURE = "Grant get, list and watch on it with a Role and a RoleBinding."
+CURE = (
+    "Grant get, list and watch on endpointslices.discovery.k8s.io in namespace default"
+    " to the service account default of namespace default with a Role and a RoleBinding."
+)
+
+OTHER_SOURCE = "Choose a --source that it has (EndpointSlices came with Kubernetes 1.21), or correct its address."
+LOGS = "It is asked again; if that lasts, see the logs of the API server, of its etcd and of what is on the way."
 
 STATUS = {
     "401": (
         Unauthorized(),
         "unauthorized",
-        "The API server does not accept the token (401 on {verb} {path}): Unauthorized.",
+        (
+            "The API server does not accept the token (401 on {verb} {path}): Unauthorized. It is read again;"
+            " if that lasts, it has expired, or its service account or cluster is another one."
+        ),
         0,
     ),
     "403": (
@@ -214,13 +281,16 @@ STATUS = {
     "404": (
         Absent(),
         "not_found",
-        "The API server has no such resource (404 on {verb} {path}): the server could not find the requested resource.",
+        (
+            "The API server has no such resource (404 on {verb} {path}): the server could not find the requested"
+            f" resource. {OTHER_SOURCE}"
+        ),
         0,
     ),
     "404 in plain text": (
         Absent(group=True),
         "not_found",
-        "The API server has no such resource (404 on {verb} {path}): 404 page not found.",
+        f"The API server has no such resource (404 on {{verb}} {{path}}): 404 page not found. {OTHER_SOURCE}",
         0,
     ),
     "410": (
@@ -232,16 +302,22 @@ STATUS = {
     "429": (
         TooManyRequests(retry_after=7),
         "too_many_requests",
-        "The API server is overloaded (429 on {verb} {path}): Too many requests, please try again later.",
+        (
+            "The API server is overloaded (429 on {verb} {path}): Too many requests, please try again later."
+            " It is asked again after a pause; if that lasts, see its priority-and-fairness settings."
+        ),
         7,
     ),
     "500": (
         InternalError(),
         "server_error",
-        "The API server failed (500 on {verb} {path}): Internal error occurred: etcdserver: request timed out.",
+        (
+            "The API server failed (500 on {verb} {path}): Internal error occurred: etcdserver: request timed out."
+            f" {LOGS}"
+        ),
         0,
     ),
-    "502": (BadGateway(), "server_error", "The API server failed (502 on {verb} {path}): <html>.", 0),
+    "502": (BadGateway(), "server_error", f"The API server failed (502 on {{verb}} {{path}}): <html>. {LOGS}", 0),
     "504": (
         ResourceVersionTooLarge(),
         "too_large_resource_version",
@@ -316,7 +392,7 @@ async def test_a_refusal_without_end_is_cut_short() -> None:
     async with answering(answer) as url, connected(grants(url)) as connection:
         error = await failure(connection, "list")
     assert error.reason == "server_error"
-    assert len(error.sentence) < 400 < LONGEST_EXPLANATION
+    assert len(error.sentence) < 500 < LONGEST_EXPLANATION
 
 
 @pytest.mark.parametrize(
@@ -365,7 +441,13 @@ async def test_a_silent_server_is_given_up(simulator: Simulator, verb: Verb) -> 
     async with connected(grants(simulator.url, token=TOKEN), patience=IMPATIENT) as connection:
         error = await failure(connection, verb)
     assert (error.reason, error.sentence) == {
-        "list": ("timeout", f"{simulator.url} did not answer in time."),
+        "list": (
+            "timeout",
+            (
+                f"{simulator.url} did not answer in time."
+                " See its address, and whether a NetworkPolicy or a firewall drops what is sent to it."
+            ),
+        ),
         "watch": ("silent", f"{simulator.url} sent nothing for 0.1 s."),
     }[verb]
 
@@ -495,6 +577,7 @@ async def test_the_wrong_ca(material: tuple[Path, Path], tmp_path: Path) -> None
             assert error.reason == "tls"
             assert error.sentence.startswith(f"TLS to {simulator.url} failed: ")
             assert "certificate verify failed" in error.sentence
+            assert error.sentence.endswith("certificate-authority in the kubeconfig.")
         assert simulator.requests == ()
 
 
@@ -508,6 +591,7 @@ async def test_a_certificate_that_has_expired(tmp_path: Path) -> None:
         error = await failure(connection, "list")
     assert error.reason == "tls"
     assert "certificate has expired" in error.sentence
+    assert error.sentence.endswith(" Renew the API server's certificate.")
 
 
 async def test_the_wrong_name(material: tuple[Path, Path]) -> None:
@@ -518,6 +602,7 @@ async def test_the_wrong_name(material: tuple[Path, Path]) -> None:
             error = await failure(connection, "list")
     assert error.reason == "tls"
     assert "localhost" in error.sentence
+    assert error.sentence.endswith(" Ask for a name that the certificate has, or give it as tls-server-name.")
 
 
 async def test_another_name_may_be_expected(material: tuple[Path, Path]) -> None:
@@ -534,6 +619,7 @@ async def test_no_tls_at_all(simulator: Simulator, material: tuple[Path, Path]) 
     async with connected(grants(url, token=TOKEN, ca=material[0])) as connection:
         error = await failure(connection, "list")
     assert error.reason == "tls"
+    assert error.sentence.endswith(" It speaks no TLS there: see the port, and whether the address begins with http.")
     assert simulator.requests == ()
 
 

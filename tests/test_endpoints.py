@@ -6,7 +6,7 @@ What a real endpoints controller writes, and whether a Role may name the object,
 from __future__ import annotations
 
 import contextlib
-import random
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -18,6 +18,9 @@ from sidecar.sources.endpoints import endpoints, endpoints_group, endpoints_orig
 from sidecar.sources.objects import Projection, decode_metadata
 from tests.builders import Json, encoded
 from tests.test_objects import VALUES, spoiled
+
+if TYPE_CHECKING:
+    import random
 
 HZ, MANAGEMENT = {"name": "hazelcast", "port": 5701}, {"name": "management", "port": 8080}
 
@@ -149,7 +152,8 @@ def test_not_ready_trumps_ready(swapped: bool) -> None:
 
 def test_a_subset_without_the_port_says_nothing_of_it() -> None:
     """Subsets are addresses x ports: who does not have the port is no member, and does not unready one."""
-    obj = an_object(subset(address(0)), subset(address(1), not_ready=(address(0),), ports=[MANAGEMENT]))
+    portless = subset(address(2), not_ready=(address(0),), ports=[])
+    obj = an_object(subset(address(0)), subset(address(1), not_ready=(address(0),), ports=[MANAGEMENT]), portless)
     assert ports(project(obj, port="hazelcast")) == {"app-0": 5701}
     assert sole(obj, port="hazelcast").ready
     assert ports(project(obj, port="management")) == {"app-0": 8080, "app-1": 8080}
@@ -173,7 +177,8 @@ def test_two_pods_at_one_address_are_two_members() -> None:
 
 def test_an_address_without_a_pod_is_known_by_itself() -> None:
     """Endpoints may be written by hand."""
-    for target in (None, {}):
+    nobody: tuple[Json | None, ...] = (None, {})
+    for target in nobody:
         found = sole(an_object(subset({"ip": "10.0.0.1", "targetRef": target})))
         assert (found.name, found.uid, found.node, found.hostname) == ("", "", "", "")
         assert found.key == "default\0app\x0010.0.0.1\0"

@@ -181,12 +181,12 @@ def test_bytes_are_a_function_of_the_set(form: str, members: list[Member], data:
 @given(forms, st.lists(st.lists(st.tuples(st.booleans(), strategies.members()), max_size=4), max_size=6))
 def test_changes_make_what_rendering_from_nothing_makes(form: str, history: list[list[tuple[bool, Member]]]) -> None:
     """After any history of joins, updates and leaves, also of members unknown, the bytes are those of the set."""
-    document = Document(FORMATS[form], SOURCE)
+    document = Document(FORMATS[form])
     members: dict[str, Member] = {}
     for step in history:
         changes = {member.key: member if present else None for present, member in step}
         members = {key: member for key, member in {**members, **changes}.items() if member is not None}
-        assert document.update(changes) == render(FORMATS[form], SOURCE, members.values())
+        assert document.update(changes, SOURCE) == render(FORMATS[form], SOURCE, members.values())
 
 
 SCHEMA = json.loads(Path(formats.__file__).with_name("membership-v1.schema.json").read_bytes())

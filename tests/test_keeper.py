@@ -19,7 +19,7 @@ from sidecar.formats import FORMATS
 from sidecar.keeper import Keeper
 from sidecar.members import Applied, Event, Failed, Group, Listed, Member
 from sidecar.metrics import Metrics
-from sidecar.pipeline import Pipeline
+from sidecar.pipeline import Pipeline, Track
 from sidecar.policy.timing import Gate, Pace
 from sidecar.publisher import Publisher
 from sidecar.samples import member
@@ -99,7 +99,7 @@ class Running:
         self.metrics = Metrics([str(self.path)])
         publisher = Publisher([self.path], fsync="never")
         publisher.prepare()
-        pipeline = Pipeline([SCOPE], [FORMATS["json"]], source="endpointslice", family="auto", not_ready="prefer-ready")
+        pipeline = Pipeline([Track("endpointslice", [SCOPE], "auto")], [FORMATS["json"]], not_ready="prefer-ready")
         self.keeper = Keeper(
             pipeline,
             publisher,
@@ -110,6 +110,11 @@ class Running:
             clock=_now,
             executor=Inline(),
         )
+
+    async def follow(self) -> None:
+        """Feed the keeper."""
+        async for event in self.source.events():
+            self.keeper.take(event)
 
     def ready(self) -> bool:
         """What /readyz says."""
@@ -124,7 +129,7 @@ class Running:
 async def running(directory: Path, *, min_members: int = 1, start_timeout: float = 300.0) -> AsyncIterator[Running]:
     """Run a keeper until the end of the block."""
     made = Running(directory, min_members=min_members, start_timeout=start_timeout)
-    tasks = [asyncio.create_task(made.keeper.follow(made.source)), asyncio.create_task(made.keeper.publish_forever())]
+    tasks = [asyncio.create_task(made.follow()), asyncio.create_task(made.keeper.publish_forever())]
     try:
         yield made
     finally:

@@ -33,7 +33,6 @@ def test_nothing_is_known_at_first() -> None:
     state = State.of(SCOPES)
     assert not state.synced
     assert state.groups == {}
-    assert state.problems == []
 
 
 def test_it_is_synced_when_every_scope_was_listed() -> None:

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.members import Group, Member
+from sidecar.sources.endpointslices import EndpointSlices, endpoint_slice_origin
 from sidecar.sources.objects import (
     LONGEST_REVISION,
-    EndpointSlices,
     Metadata,
     Projection,
     Status,
@@ -25,7 +25,6 @@ from sidecar.sources.objects import (
     decode_page,
     decode_status,
     decode_watch_event,
-    endpoint_slice_origin,
     revision_number,
 )
 from tests.builders import Json, encoded, endpoint, endpoint_slice, page

@@ -33,8 +33,11 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     assert parse(MINIMAL, {}) == Settings(
         service=(Service("app"),),
         output=(Output(FORMATS["json"], Path("/membership/members.json")),),
+        selector="",
+        field_selector="",
         namespace="",
         source="auto",
+        fallback_after=300.0,
         port="",
         address_family="auto",
         not_ready="prefer-ready",
@@ -45,6 +48,11 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         fsync="auto",
         pod_uid="",
         pod_name="",
+        pod_ip=(),
+        cluster_domain="",
+        dns_server=(),
+        split="off",
+        cluster_id="",
         kubeconfig=None,
         context="",
         listen=Listen("::", 9466),
@@ -88,14 +96,11 @@ def test_all_mistakes_are_told_at_once() -> None:
     assert found == [
         "--sevice is not known. Did you mean --service?",
         "MEMBERSHIP_SERVCE is not known. Did you mean MEMBERSHIP_SERVICE?",
-        (
-            "--service is missing: Whose endpoints are the members;"
-            " repeat it or separate several with commas for their union."
-        ),
         "--output: 'members.json' is not absolute: name the file by its whole path.",
         "--port: '70000' is no port: a number from 1 to 65535, or a name.",
         "MEMBERSHIP_MIN_MEMBERS: 'few' is no number of members: write 0 or more.",
         "--settle: '2' is no duration: write a number and a unit, such as 200ms, 5s, 5m, 1h.",
+        "--service is missing: whose endpoints are the members? Or choose pods with --selector.",
     ]
 
 
@@ -106,12 +111,16 @@ def test_all_mistakes_are_told_at_once() -> None:
         ({"output": ["hazelcast-yaml=/m/a.txt"]}, "must end in .yaml or .yml: the reader picks its parser by that"),
         ({"output": ["json=/m/a", "jgroups=/m/a"]}, "--output names /m/a twice"),
         ({"output": [""]}, "--output is empty"),
+        ({"selector": ["app=web"]}, "--service and --selector exclude each other"),
+        ({"service": [""], "source": ["pods"]}, "--source pods needs --selector: which pods?"),
+        ({"service": [""], "selector": ["a"], "source": ["dns"]}, "--source dns does not know pods"),
+        ({"field_selector": ["a=b"]}, "--field-selector needs --selector"),
         ({"service": ["App"]}, "'App' is no Service: write NAME or NAME.NAMESPACE"),
         ({"service": ["a."]}, "is no Service"),
         ({"settle": ["2s"]}, "--settle-max is shorter than --settle"),
         ({"listen": ["9466"]}, "is no address: write ADDRESS:PORT, [IPV6]:PORT or off"),
         ({"listen": ["::1:80"]}, "is no address"),
-        ({"source": ["pods"]}, "'pods' is not one of auto, endpointslice"),
+        ({"source": ["etcd"]}, "'etcd' is not one of auto, endpointslice"),
         ({"port": ["0"]}, "is no port"),
     ],
 )

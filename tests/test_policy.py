@@ -1,7 +1,8 @@
-"""Union, selection, timing and the pipeline: what is published of what is known, and when.
+"""Union, timing and the pipeline: what is published of what is known, and when.
 
-The incremental parts are compared with the same thing made from nothing. Out of scope: reading the clock and writing
-(test_keeper), the bytes of each format (test_formats).
+The incremental parts are compared with the same thing made from nothing. Out of scope: the rules of the selection
+(test_policy_selection), what leaves and what waits (test_policy_leaves, test_policy_guards), reading the clock and
+writing (test_keeper), the bytes of each format (test_formats).
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 
 from sidecar.formats import FORMATS, render
 from sidecar.members import Applied, Event, Group, Listed, Member, State, fold
-from sidecar.pipeline import Pipeline
-from sidecar.policy.selection import Facts, Selection, admitted, eligible
+from sidecar.pipeline import Pipeline, Track
+from sidecar.policy.rules import Rules
+from sidecar.policy.selection import Selection
 from sidecar.policy.timing import Gate, Pace, Pending, Verdict
 from sidecar.samples import member
 from sidecar.union import Union, choose, merge
@@ -36,17 +38,15 @@ def union_from_nothing(state: State, family: str) -> dict[str, Member]:
 
 
 def selection_from_nothing(union: dict[str, Member], not_ready: str) -> dict[str, Member]:
-    """The specification of the selection: filter by the facts of the whole set."""
-    able = {key: found for key, found in union.items() if eligible(found)}
-    facts = Facts(
-        ready=any(found.ready for found in able.values()), ipv4=any(":" not in found.address for found in able.values())
-    )
-    return {key: found for key, found in able.items() if admitted(found, not_ready, facts)}
+    """The selection at once; that it is right is in test_policy_selection."""
+    selection = Selection(Rules(not_ready=not_ready))
+    selection.update(union, union)
+    return selection.members
 
 
 def new_pipeline(family: str = "auto", not_ready: str = "prefer-ready") -> Pipeline:
     """A pipeline with every format."""
-    return Pipeline(SCOPES, list(FORMATS.values()), source="endpointslice", family=family, not_ready=not_ready)
+    return Pipeline([Track("endpointslice", SCOPES, family)], list(FORMATS.values()), not_ready=not_ready)
 
 
 @given(histories(), FAMILIES)
@@ -54,9 +54,9 @@ def test_the_union_is_the_union_made_from_nothing(history: list[Event], family: 
     """Following every event gives what looking once at the end gives."""
     union, state = Union(family), State.of(SCOPES)
     for event in history:
-        before = dict(union.members)
+        before, known = dict(union.members), state.groups
         state = fold(state, event)
-        changed = union.update(state.groups)
+        changed = union.update({origin: state.groups.get(origin) for origin in known.keys() | state.groups.keys()})
         assert changed == {key for key in before.keys() | union.members if before.get(key) != union.members.get(key)}
     assert union.members == union_from_nothing(state, family)
 
@@ -204,7 +204,7 @@ LEAVING = msgspec.structs.replace(member(2, "10.0.0.3"), terminating=True)
 )
 def test_which_members_are_selected(not_ready: str, union: tuple[Member, ...], selected: tuple[Member, ...]) -> None:
     """The table of --not-ready."""
-    selection = Selection(not_ready)
+    selection = Selection(Rules(not_ready=not_ready))
     changes = selection.update([each.key for each in union], {each.key: each for each in union})
     assert changes == selection.members == {each.key: each for each in selected}
 

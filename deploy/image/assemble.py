@@ -3,6 +3,8 @@
 The package, its command, the byte code of all that it may import, and the licences of all that it contains.
 """
 
+# ruff: noqa: INP001 - a script, not a package
+
 import compileall
 import re
 import shutil

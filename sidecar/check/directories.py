@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sidecar.check.findings import Finding
-from sidecar.check.services import problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +39,7 @@ def judge(seen: Directory, fsync: str) -> Iterator[Finding]:
     """
     subject = f"output {seen.path}"
     if seen.problem:
-        finding = problem_of(subject, seen.problem)
-        yield finding if finding.cure else _split(subject, seen.problem)
+        yield _problem(subject, seen.problem)
         return
     yield Finding("ok", subject, "A file was created beside it and renamed.")
     yield _volume(subject, seen, fsync)
@@ -56,11 +54,13 @@ def _volume(subject: str, seen: Directory, fsync: str) -> Finding:
     if seen.mount in {"", "/"}:
         sentence = "Its directory is no mounted volume, so that no other container sees the file."
         return Finding("warning", subject, sentence, "Mount the shared emptyDir there, in both containers.")
-    kind = "memory" if seen.in_memory else "a disk"
-    return Finding("ok", subject, f"It is on {kind} ({seen.filesystem}, mounted at {seen.mount}). {policy} (fsync).")
+    kind = "in memory" if seen.in_memory else "on a disk"
+    return Finding("ok", subject, f"It is {kind} ({seen.filesystem}, mounted at {seen.mount}). {policy} (fsync).")
 
 
-def _split(subject: str, problem: str) -> Finding:
-    """A problem whose cure follows a colon, as ``volume`` tells it."""
+def _problem(subject: str, problem: str) -> Finding:
+    """A problem as ``volume`` tells it: what, perhaps why, and after the last colon the cure."""
     sentence, _, cure = problem.rpartition(": ")
-    return Finding("error", subject, f"{sentence}.", f"{cure[:1].upper()}{cure[1:]}") if sentence else Finding("error", subject, problem)
+    if not sentence or (sentence.endswith(")") and "was not written" in sentence):  # an errno without a cure
+        return Finding("error", subject, problem)
+    return Finding("error", subject, f"{sentence}.", f"{cure[:1].upper()}{cure[1:]}")

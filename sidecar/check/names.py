@@ -11,7 +11,7 @@ from sidecar.check.findings import Finding, Level
 from sidecar.sources.records import Absent, Answered, Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from sidecar.sources.records import Outcome
 
@@ -19,40 +19,35 @@ LEVELS: Mapping[str, Level] = {"dns": "error", "auto": "warning"}
 """What it means that DNS is of no use, by source; the others do not ask it."""
 
 
-def judge(
-    name: str, outcomes: Sequence[Outcome], *, source: str, cluster_ip: str = "", ready: int | None = None
-) -> Finding:
-    """What there is to say of a name.
+def judge(name: str, outcomes: Mapping[str, Outcome], *, source: str, ready: int | None = None) -> Finding:
+    """What there is to say of a Service's name.
 
     Args:
-        name: that was asked for.
-        outcomes: of its record types.
+        name: of the Service, ``NAMESPACE/NAME``.
+        outcomes: of everything that the source would ask, by record type.
         source: of the configuration.
-        cluster_ip: of the Service, if it is known to have one; ``None`` is what a headless one has.
         ready: how many of its members are ready, if that is known.
     """
     subject, level = f"dns {name}", LEVELS.get(source, "ok")
-    unneeded = "" if source in LEVELS else f" --source {source} does not need it."
-    addresses = sorted({address for one in outcomes if isinstance(one, Answered) for address in _addresses(one)})
-    if addresses == [cluster_ip]:
-        cure = "Make a Service with clusterIP: None." if not unneeded else ""
-        sentence = f"DNS tells the cluster IP {cluster_ip} instead of the members: the Service is not headless.{unneeded}"
-        return Finding(level, subject, sentence, cure)
-    if addresses:
-        return Finding("ok", subject, f"DNS tells {len(addresses)} address{'es' if len(addresses) > 1 else ''}.")
-    unknown = next((outcome for outcome in outcomes if isinstance(outcome, Unknown)), None)
+    records = [record for one in outcomes.values() if isinstance(one, Answered) for record in one.records]
+    unknown = next((one for one in outcomes.values() if isinstance(one, Unknown)), None)
+    if records and not unknown:
+        return Finding("ok", subject, f"DNS tells {len(records)} record{'s' if len(records) > 1 else ''}.")
+    if source not in LEVELS:
+        unneeded = f"--source {source} does not need it"
+        return Finding(
+            "ok",
+            subject,
+            f"DNS does not tell its members ({unknown.reason if unknown else _code(outcomes)}); {unneeded}.",
+        )
     if unknown:
-        return Finding(level, subject, f"{unknown.sentence}{unneeded}")
-    code = next((outcome.code for outcome in outcomes if isinstance(outcome, Absent)), "nothing")
+        return Finding(level, subject, unknown.sentence)
     if ready == 0:
-        sentence = f"DNS has no address ({code}), for no member is ready.{unneeded}"
-        return Finding("ok" if unneeded else "warning", subject, sentence, "" if unneeded else _WAIT)
-    cure = "" if unneeded else "See the name of the Service, its namespace and --cluster-domain, and whether a pod is ready."
-    return Finding(level, subject, f"DNS has no address for it ({code}).{unneeded}", cure)
+        sentence = f"DNS has no address for it ({_code(outcomes)}), for no member is ready."
+        return Finding("warning", subject, sentence, "Wait for one, or set publishNotReadyAddresses on the Service.")
+    cure = "See its name, its namespace and --cluster-domain, and whether a member is ready."
+    return Finding(level, subject, f"DNS has no address for it ({_code(outcomes)}).", cure)
 
 
-_WAIT = "Wait for one, or set publishNotReadyAddresses on the Service."
-
-
-def _addresses(answered: Answered) -> list[str]:
-    return [address for record in answered.records for address in record.addresses]
+def _code(outcomes: Mapping[str, Outcome]) -> str:
+    return next((one.code for one in outcomes.values() if isinstance(one, Absent)), "no answer")

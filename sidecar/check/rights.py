@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from sidecar.sources.endpoints import EVERYWHERE
+from sidecar.sources.objects import EVERYWHERE
 from sidecar.sources.sentences import qualified
 
 if TYPE_CHECKING:
@@ -124,7 +124,11 @@ def needed(source: str, names: Iterable[tuple[str, str]]) -> list[Right]:
     for namespace, name in names:
         by_namespace.setdefault(namespace, set()).add(name)
     return [
-        Right(*_RESOURCES[source], namespace.replace(EVERYWHERE, ""), tuple(sorted(found)) if source == "endpoints" else ())
+        Right(
+            *_RESOURCES[source],
+            namespace.replace(EVERYWHERE, ""),
+            tuple(sorted(found)) if source == "endpoints" else (),
+        )
         for namespace, found in sorted(by_namespace.items())
     ]
 

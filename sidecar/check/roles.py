@@ -1,6 +1,6 @@
 """What follows from the rights that are missing: a Role, ready to be applied.
 
-Pure. The Roles are those of ``deploy/rbac``. A Role is namespaced; only a source that follows all namespaces needs a
+Pure. The rules are those of ``deploy/rbac``. A Role is namespaced; only a source that follows all namespaces needs a
 ClusterRole.
 """
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from sidecar.check.findings import Finding
-from sidecar.sources.sentences import SERVICE_ACCOUNT, subject
+from sidecar.sources import sentences
+from sidecar.sources.sentences import SERVICE_ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ GRANTED = ("get", "list", "watch")
 RBAC = "rbac.authorization.k8s.io"
 
 NAME = "membership-sidecar"
-"""Of the Role and of its binding."""
+"""How the names of the Role and of its binding begin."""
 
 
 def judge(right: Right, denied: Sequence[Question], user: str) -> Finding:
@@ -35,7 +36,7 @@ def judge(right: Right, denied: Sequence[Question], user: str) -> Finding:
         denied: the questions about it that were answered with no.
         user: who asks; empty if that is not known.
     """
-    who = subject(user) if user else "this user"
+    who = sentences.subject(user) if user else "this user"
     if not denied:
         return Finding("ok", right.subject, f"{_capital(who)} may list and watch what the source follows.")
     verbs = " and ".join(dict.fromkeys(question.verb for question in denied))
@@ -53,16 +54,29 @@ def judge(right: Right, denied: Sequence[Question], user: str) -> Finding:
 def role(right: Right, user: str) -> str:
     """A Role and a RoleBinding that grant *right* to *user*; of all namespaces, a ClusterRole and its binding."""
     prefix = "" if right.namespace else "Cluster"
-    metadata = {"name": NAME, **({"namespace": right.namespace} if right.namespace else {})}
+    subject = _rbac_subject(user, right.namespace)
+    name = _name(right, subject)
+    metadata = {"name": name, **({"namespace": right.namespace} if right.namespace else {})}
     granted = {"apiVersion": f"{RBAC}/v1", "kind": f"{prefix}Role", "metadata": metadata, "rules": [_rule(right)]}
     binding = {
         "apiVersion": f"{RBAC}/v1",
         "kind": f"{prefix}RoleBinding",
         "metadata": metadata,
-        "roleRef": {"apiGroup": RBAC, "kind": f"{prefix}Role", "name": NAME},
-        "subjects": [_rbac_subject(user, right.namespace)],
+        "roleRef": {"apiGroup": RBAC, "kind": f"{prefix}Role", "name": name},
+        "subjects": [subject],
     }
     return "".join(f"---\n{_yaml(document)}" for document in (granted, binding))
+
+
+def _name(right: Right, subject: dict[str, str]) -> str:
+    """Of Role and binding: one for each resource and account, so that to apply it takes nothing from anybody else."""
+    parts = [NAME]
+    if right.resource != "endpointslices":
+        parts.append(right.resource)
+    if subject["kind"] == "ServiceAccount":
+        parts += [subject["namespace"]] if subject["namespace"] != right.namespace else []
+        parts.append(subject["name"])
+    return "-".join(parts)
 
 
 def _rule(right: Right) -> dict[str, list[str]]:

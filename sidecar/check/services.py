@@ -69,6 +69,11 @@ class Wishes(NamedTuple):
     least: int
     """The least number of members of the first publication."""
 
+    @property
+    def followed(self) -> str:
+        """The source that is followed where there is a choice."""
+        return "endpointslice" if self.source == "auto" else self.source
+
 
 def judge_service(name: str, service: Service, seen: Seen, wishes: Wishes) -> Iterator[Finding]:
     """What there is to say of a Service that can be seen.
@@ -119,7 +124,9 @@ def _selector(subject: str, spec: Spec, seen: Seen) -> Finding:
 
 def _readiness(subject: str, spec: Spec, wishes: Wishes) -> Finding | None:
     if spec.publish_not_ready_addresses and wishes.source not in {"dns", "pods"} and wishes.not_ready != "include":
-        sentence = f"With publishNotReadyAddresses every member counts as ready: --not-ready {wishes.not_ready} is idle."
+        sentence = (
+            f"With publishNotReadyAddresses every member counts as ready: --not-ready {wishes.not_ready} is idle."
+        )
         cure = "Leave it off, for the members that are not ready are known without it."
         return Finding("warning", subject, sentence, cure)
     if not spec.publish_not_ready_addresses and wishes.source == "dns":

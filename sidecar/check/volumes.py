@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sidecar.check.directories import Directory
 from sidecar.errors import PublishError
 from sidecar.publisher import File
-from sidecar.volume import in_memory, read_mounts, refuse_unpublishable
+from sidecar.volume import in_memory, read_mounts, refuse_unpublishable, translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,14 +25,15 @@ def look(paths: Sequence[Path]) -> list[Directory]:
 def _look(path: Path, mounts: Mapping[str, str]) -> Directory:
     trial = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")  # a sidecar would sweep it, should we be killed
     try:
-        refuse_unpublishable(path, mounts)
-        File(trial, sync=False).replace(b"to be removed\n")
+        with translated(path, "was not written"):
+            refuse_unpublishable(path, mounts)
+            File(trial, sync=False).replace(b"to be removed\n")
+            room = os.statvfs(path.parent)
     except PublishError as error:
         return Directory(str(path), error.sentence.replace(str(trial), str(path)))
     finally:
         with suppress(OSError):
             trial.unlink()
-    room = os.statvfs(path.parent)
     mount = next((str(parent) for parent in path.parents if str(parent) in mounts), "")
     return Directory(
         str(path),

@@ -46,22 +46,25 @@ class Document:
 
     Args:
         form: the format.
-        source: the name of the source, for formats that tell it.
     """
 
-    def __init__(self, form: Format, source: str) -> None:
+    def __init__(self, form: Format) -> None:
         self._form = form
-        self._source = source
         self._keys: list[str] = []
         self._rendered: list[bytes] = []
         self._members: list[Member] = []
 
-    def update(self, changes: Mapping[str, Member | None]) -> bytes:
-        """The bytes after *changes*: the member now under a key, or None where one left."""
+    def update(self, changes: Mapping[str, Member | None], source: str) -> bytes:
+        """The bytes after *changes*: the member now under a key, or None where one left.
+
+        Args:
+            changes: what is not as it was.
+            source: the name of the source, for formats that tell it.
+        """
         for key, member in changes.items():
             self._change(key, member)
         first = self._members[0] if self._members else None
-        head, tail = self._form.frame(self._source, first)
+        head, tail = self._form.frame(source, first)
         if not self._rendered:
             return head + tail
         parts = self._rendered.copy()
@@ -79,4 +82,4 @@ class Document:
 
 def render(form: Format, source: str, members: Iterable[Member]) -> bytes:
     """The bytes of *members*, in whatever order they come."""
-    return Document(form, source).update({member.key: member for member in members})
+    return Document(form).update({member.key: member for member in members}, source)

@@ -42,6 +42,22 @@ class Pace:
         return min(pending.changed + self.settle, pending.since + max(self.settle, self.settle_max))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Something that keeps the newest set, or the leaves in it, from being published."""
+
+    reason: str
+    """One of ``guards.REASONS``."""
+    sentence: str
+    """Why, for an operator."""
+    until: float
+    """When to look again if nothing happens before; infinity if only an event can end it."""
+    leaves_only: bool = False
+    """Whether joins and updates are published all the same."""
+    over: bool = False
+    """Whether the time for it is over and waiting has no use: the program is to end with the sentence."""
+
+
 class Verdict(Enum):
     """What the gate of the first publication says."""
 

@@ -26,6 +26,8 @@ class Source(Protocol):
 
     scope: str
     """What of the world it covers, for example ``endpointslice/default/app``; unique among the sources of a run."""
+    progressed: float
+    """When it last did anything at all, retries included, in seconds of the event loop's clock: for liveness."""
 
     def events(self) -> AsyncIterator[Event]:
         """See the package's docstring."""

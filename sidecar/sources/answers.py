@@ -97,7 +97,7 @@ def failure(question: str, servers: str, errors: Sequence[_Error]) -> tuple[Unkn
     """
     server, tcp, _, error, response = errors[-1] if errors else (servers, False, 0, "no answer", None)
     if isinstance(error, dns.message.Truncated) and not tcp:
-        error = dns.exception.Timeout()  # the time was over before TCP could be tried again
+        error = TimeoutError()  # the time was over before TCP could be tried again
         tcp = True
     if response is not None and isinstance(error, str):
         return _by_rcode(question, server_text(server), error)
@@ -130,7 +130,7 @@ def _by_tcp(question: str, server: str, error: Exception | str) -> tuple[Unknown
     reason, what = "connection", f"fails ({error})"
     if isinstance(error, ConnectionRefusedError):
         reason, what = "refused", "is refused"
-    elif isinstance(error, dns.exception.Timeout):
+    elif isinstance(error, TimeoutError | dns.exception.Timeout):
         reason, what = "timeout", "gets no answer"
     return Unknown(
         reason=reason,

@@ -107,7 +107,12 @@ class Belief:
 
 
 def missing(absent: Absent) -> str:
-    """What it means that a name is not there, and what to do."""
+    """What it means that there are no records, and what to do."""
+    if absent.code == "NODATA":
+        return (
+            f"{absent.name} is in DNS, but without addresses of the wanted family (NODATA): see the Service's"
+            " ipFamilies, and --address-family."
+        )
     return (
         f"There is no {absent.name} in DNS ({absent.code}): the Service does not exist, is misspelt or has no ready"
         " pod. Compare --service and --namespace with kubectl get services, --cluster-domain with the cluster's zone;"

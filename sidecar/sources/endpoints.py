@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sidecar.members import Group, Member
-from sidecar.sources.objects import Metadata, Port, Target, _decoder, _Wire, choose_port, revision_number
-from sidecar.sources.reflector import Collection
+from sidecar.sources.collection import Collection
+from sidecar.sources.objects import Metadata, Port, Target, Wire, choose_port, collection_path, decoder, version
 from sidecar.union import choose
 
 if TYPE_CHECKING:
@@ -29,11 +29,8 @@ if TYPE_CHECKING:
 OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
 """The annotation that says ``truncated`` (core/v1, ``EndpointsOverCapacity``)."""
 
-EVERYWHERE = "*"
-"""The namespace that stands for all of them."""
 
-
-class Annotations(_Wire, frozen=True, gc=False):
+class Annotations(Wire, frozen=True, gc=False):
     """The one annotation that is read."""
 
     over_capacity: str = msgspec.field(name=OVER_CAPACITY, default="")
@@ -45,7 +42,7 @@ class EndpointsMetadata(Metadata, frozen=True, gc=False):
     annotations: Annotations = Annotations()
 
 
-class Address(_Wire, frozen=True, gc=False):
+class Address(Wire, frozen=True, gc=False):
     """EndpointAddress."""
 
     ip: str = ""
@@ -54,7 +51,7 @@ class Address(_Wire, frozen=True, gc=False):
     target_ref: Target | None = None
 
 
-class Subset(_Wire, frozen=True, gc=False):
+class Subset(Wire, frozen=True, gc=False):
     """EndpointSubset: each of the addresses has each of the ports."""
 
     addresses: list[Address] | None = None
@@ -62,14 +59,14 @@ class Subset(_Wire, frozen=True, gc=False):
     ports: list[Port] | None = None
 
 
-class Endpoints(_Wire, frozen=True, gc=False):
+class Endpoints(Wire, frozen=True, gc=False):
     """core/v1 Endpoints."""
 
     metadata: EndpointsMetadata
     subsets: list[Subset] | None = None
 
 
-_decode_endpoints = _decoder(Endpoints)
+_decode_endpoints = decoder(Endpoints)
 _NOBODY = Target()
 
 
@@ -81,10 +78,9 @@ def endpoints(namespace: str, name: str, projection: Projection) -> Collection:
         name: its name. A Role that names objects allows no more than one in a request.
         projection: how it becomes members.
     """
-    where = "" if namespace == EVERYWHERE else f"/namespaces/{namespace}"
     return Collection(
         scope=f"endpoints/{namespace}/{name}",
-        path=f"/api/v1{where}/endpoints",
+        path=collection_path("/api/v1", namespace, "endpoints"),
         query={"fieldSelector": f"metadata.name={name}"},
         project=partial(endpoints_group, projection),
         origin=endpoints_origin,
@@ -104,11 +100,11 @@ def endpoints_group(projection: Projection, body: bytes | msgspec.Raw) -> Group:
     """
     found = _decode_endpoints(body)
     meta = found.metadata
-    origin, version = endpoints_origin(meta), revision_number(meta.resource_version) or 0
+    origin = endpoints_origin(meta)
     subsets = [subset for subset in found.subsets or () if subset.addresses or subset.not_ready_addresses]
     name, problem = _port_name(subsets, projection.port, origin)
     if problem:
-        return Group(origin, version, {}, problem)
+        return Group(origin, version(meta), {}, problem)
     members: dict[str, Member] = {}
     for subset in subsets:
         for port in _numbers(subset, projection.port, name):
@@ -116,7 +112,7 @@ def endpoints_group(projection: Projection, body: bytes | msgspec.Raw) -> Group:
                 member = _member(projection, meta, address, port, ready=ready)
                 if member.key not in members or not ready:
                     members[member.key] = member
-    return Group(origin, version, members, warning=_warning(meta, origin))
+    return Group(origin, version(meta), members, warning=_warning(meta, origin))
 
 
 def _port_name(subsets: list[Subset], wanted: str, origin: str) -> tuple[str, str]:
@@ -124,10 +120,7 @@ def _port_name(subsets: list[Subset], wanted: str, origin: str) -> tuple[str, st
 
     A name may stand for another number in another subset: that of a Service's named targetPort is each pod's own.
     """
-    ports: dict[str, Port] = {}
-    for subset in subsets:
-        for port in subset.ports or ():
-            ports.setdefault(port.name or "", port)
+    ports = {port.name or "": port for subset in subsets for port in subset.ports or ()}
     _, problem = choose_port(
         list(ports.values()), wanted if subsets else "", origin
     )  # an empty one has no port to miss

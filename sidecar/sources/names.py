@@ -66,6 +66,11 @@ def dashed(address: str) -> str:
     return address.replace(".", "-").replace(":", "-")
 
 
+def reverse_name(address: str) -> str:
+    """Whose PTR records are the names of an address; absolute."""
+    return f"{ip_address(address).reverse_pointer}."
+
+
 def cluster_domain(text: str) -> str:
     """The zone as ``--cluster-domain`` takes it, without the final dot; empty for the one that resolv.conf tells.
 

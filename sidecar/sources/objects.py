@@ -1,19 +1,16 @@
-"""Kubernetes objects as they come over the wire, and their projection onto members.
+"""Kubernetes objects as they come over the wire: what all kinds have in common.
 
-Pure: bytes and values in, values out. The only module that knows the shape of the objects. They are decoded into slim
-types with msgspec, one object at a time: the generated model classes cost a second and 70 MB for 1,000 pods.
+Pure: bytes and values in, values out. Objects are decoded into slim types with msgspec, one object at a time: the
+generated model classes cost a second and 70 MB for 1,000 pods. Each kind has a module of its own (``endpointslices``,
+``endpoints``, ``pods``), which alone knows its shape and how it becomes members.
 """
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
-
-from sidecar.members import Group, Member
-from sidecar.union import choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,17 +21,17 @@ SERVICE_NAME = "kubernetes.io/service-name"
 """The label by which an EndpointSlice says which Service it belongs to (discovery/v1, ``LabelServiceName``)."""
 
 
-class _Wire(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class Wire(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """What all wire types have in common."""
 
 
-class Labels(_Wire, frozen=True, gc=False):
+class Labels(Wire, frozen=True, gc=False):
     """The one label that is read."""
 
     service: str = msgspec.field(name=SERVICE_NAME, default="")
 
 
-class Metadata(_Wire, frozen=True, gc=False):
+class Metadata(Wire, frozen=True, gc=False):
     """ObjectMeta and ListMeta in one, as far as they are read."""
 
     name: str = ""
@@ -44,22 +41,14 @@ class Metadata(_Wire, frozen=True, gc=False):
     labels: Labels = Labels()
 
 
-class Port(_Wire, frozen=True, gc=False):
+class Port(Wire, frozen=True, gc=False):
     """EndpointPort; a nil number means that the port is not restricted."""
 
     name: str | None = None
     port: int | None = None
 
 
-class Conditions(_Wire, frozen=True, gc=False):
-    """EndpointConditions; nil has a meaning of its own."""
-
-    ready: bool | None = None
-    serving: bool | None = None
-    terminating: bool | None = None
-
-
-class Target(_Wire, frozen=True, gc=False):
+class Target(Wire, frozen=True, gc=False):
     """ObjectReference to the pod."""
 
     kind: str = ""
@@ -67,54 +56,34 @@ class Target(_Wire, frozen=True, gc=False):
     uid: str = ""
 
 
-class Endpoint(_Wire, frozen=True, gc=False):
-    """Endpoint of an EndpointSlice."""
-
-    addresses: list[str] | None = None
-    conditions: Conditions | None = None
-    hostname: str | None = None
-    node_name: str | None = None
-    zone: str | None = None
-    target_ref: Target | None = None
-
-
-class EndpointSlice(_Wire, frozen=True, gc=False):
-    """discovery.k8s.io/v1 EndpointSlice."""
-
-    metadata: Metadata
-    address_type: str = ""
-    endpoints: list[msgspec.Raw] | None = None
-    ports: list[Port] | None = None
-
-
-class Page(_Wire, frozen=True, gc=False):
+class Page(Wire, frozen=True, gc=False):
     """A page of a LIST; its items stay bytes, so that only one of them is decoded at any time."""
 
     metadata: Metadata
     items: list[msgspec.Raw] | None = None
 
 
-class WatchEvent(_Wire, frozen=True, gc=False):
+class WatchEvent(Wire, frozen=True, gc=False):
     """One line of a WATCH."""
 
     type: str
     object: msgspec.Raw
 
 
-class Cause(_Wire, frozen=True, gc=False):
+class Cause(Wire, frozen=True, gc=False):
     """StatusCause."""
 
     reason: str = ""
 
 
-class Details(_Wire, frozen=True, gc=False):
+class Details(Wire, frozen=True, gc=False):
     """StatusDetails."""
 
     causes: list[Cause] | None = None
     retry_after_seconds: int = 0
 
 
-class Status(_Wire, frozen=True, gc=False):
+class Status(Wire, frozen=True, gc=False):
     """meta/v1 Status: how the API server explains a refusal."""
 
     message: str = ""
@@ -123,11 +92,11 @@ class Status(_Wire, frozen=True, gc=False):
     details: Details | None = None
 
 
-class _Object(_Wire, frozen=True, gc=False):
+class _Object(Wire, frozen=True, gc=False):
     metadata: Metadata
 
 
-def _decoder(kind: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
+def decoder(kind: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
     """Decode *kind*, and raise nothing but MsgspecError: msgspec itself lets two more through."""
     decode = msgspec.json.Decoder(kind).decode
 
@@ -140,12 +109,10 @@ def _decoder(kind: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
     return decode_or_say_why
 
 
-_decode_slice = _decoder(EndpointSlice)
-_decode_endpoint = _decoder(Endpoint)
-_decode_object = _decoder(_Object)
-decode_page = _decoder(Page)
-decode_watch_event = _decoder(WatchEvent)
-_decode_status = _decoder(Status)
+_decode_object = decoder(_Object)
+decode_page = decoder(Page)
+decode_watch_event = decoder(WatchEvent)
+_decode_status = decoder(Status)
 
 
 def decode_metadata(body: bytes | msgspec.Raw) -> Metadata:
@@ -185,100 +152,6 @@ class Projection:
             return uid == self.pod_uid
         return bool(name) and name == self.pod_name and namespace == self.namespace
 
-    def endpoint(self, endpoint: Endpoint, meta: Metadata, port: int | None) -> Member:
-        """What an endpoint of the EndpointSlice with *meta* says."""
-        conditions = endpoint.conditions or _NIL
-        target = endpoint.target_ref or _NOBODY
-        ready = conditions.ready is not False
-        # Only the first address has a meaning (discovery/v1, Endpoint.addresses).
-        addresses = tuple((endpoint.addresses or [])[:1])
-        return Member(
-            name=target.name,
-            namespace=meta.namespace,
-            service=meta.labels.service,
-            uid=target.uid,
-            address=choose(addresses, self.family),
-            addresses=addresses,
-            port=port,
-            hostname=endpoint.hostname or "",
-            node=sys.intern(endpoint.node_name or ""),
-            zone=sys.intern(endpoint.zone or ""),
-            ready=ready,
-            serving=ready if conditions.serving is None else conditions.serving,
-            terminating=bool(conditions.terminating),
-            is_self=self.is_self(target.name, meta.namespace, target.uid),
-        )
-
-
-class EndpointSlices:
-    """EndpointSlices become groups, an endpoint at a time: one that is the same bytes as before is the same member.
-
-    A change of one endpoint comes with the hundred others of its slice, and to decode them again would be most of what
-    the change costs.
-
-    Args:
-        projection: how an endpoint becomes a member.
-    """
-
-    def __init__(self, projection: Projection) -> None:
-        self._projection = projection
-        self._known: dict[str, _Known] = {}
-
-    def project(self, body: bytes | msgspec.Raw) -> Group:
-        """What an EndpointSlice says.
-
-        Raises:
-            msgspec.MsgspecError: if *body* is not an EndpointSlice.
-        """
-        found = _decode_slice(body)
-        meta = found.metadata
-        origin = endpoint_slice_origin(meta)
-        if not found.endpoints:  # the controller's placeholder has no ports either, hence none to miss
-            return Group(origin, _version(meta), {})
-        port, problem = choose_port(found.ports or [], self._projection.port, origin)
-        if found.address_type == "FQDN" or problem:  # FQDN is deprecated and names no address
-            return Group(origin, _version(meta), {}, problem)
-        return Group(origin, _version(meta), self._members(origin, found.endpoints, meta, port))
-
-    def forget(self, origin: str) -> None:
-        """The slice is gone."""
-        self._known.pop(origin, None)
-
-    def _members(
-        self, origin: str, endpoints: list[msgspec.Raw], meta: Metadata, port: int | None
-    ) -> dict[str, Member]:
-        context = meta.namespace, meta.labels.service, port
-        before = self._known.get(origin, _NOTHING)
-        keys = before.keys if before.context == context else {}
-        now = _Known(context, {}, {})
-        for raw in map(bytes, endpoints):
-            key = keys.get(raw)
-            member = before.members[key] if key else self._projection.endpoint(_decode_endpoint(raw), meta, port)
-            now.keys[raw] = key = key or member.key
-            now.members[key] = member
-        self._known[origin] = now
-        return now.members
-
-
-class _Known(NamedTuple):
-    """A slice as it was last."""
-
-    context: tuple[str, str, int | None]
-    """What besides its own bytes makes an endpoint the member that it is."""
-    keys: dict[bytes, str]
-    """Of the members, by the bytes of their endpoints."""
-    members: dict[str, Member]
-
-
-_NOTHING = _Known(("", "", None), {}, {})
-_NIL = Conditions()
-_NOBODY = Target()
-
-
-def endpoint_slice_origin(meta: Metadata) -> str:
-    """The origin that an EndpointSlice is."""
-    return f"endpointslice/{meta.namespace}/{meta.name}"
-
 
 def choose_port(ports: list[Port], wanted: str, origin: str) -> tuple[int | None, str]:
     """The member port and an empty string, or None and the sentence that says why there is none.
@@ -314,5 +187,15 @@ def is_older(revision: str, than: str) -> bool:
     return number is not None and floor is not None and number < floor
 
 
-def _version(meta: Metadata) -> int:
+def version(meta: Metadata) -> int:
+    """What orders two origins that disagree; 0 if the resourceVersion is no number."""
     return revision_number(meta.resource_version) or 0
+
+
+EVERYWHERE = "*"
+"""The namespace that stands for all of them."""
+
+
+def collection_path(root: str, namespace: str, plural: str) -> str:
+    """The path of a collection, for example ``/api/v1/namespaces/default/pods``."""
+    return f"{root}/{plural}" if namespace == EVERYWHERE else f"{root}/namespaces/{namespace}/{plural}"

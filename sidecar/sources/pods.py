@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sidecar.members import Group, Member
-from sidecar.sources.endpoints import EVERYWHERE
-from sidecar.sources.objects import Port, Projection, _decoder, _Wire, choose_port, revision_number
-from sidecar.sources.reflector import Collection
+from sidecar.sources.collection import Collection
+from sidecar.sources.objects import Port, Projection, Wire, choose_port, collection_path, decoder, revision_number
 from sidecar.union import choose, is_ipv6
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ ROLLOUT_LABELS = ("pod-template-hash", "deployment", "controller-revision-hash")
 deployment, a revision of a StatefulSet or DaemonSet."""
 
 
-class Owner(_Wire, frozen=True, gc=False):
+class Owner(Wire, frozen=True, gc=False):
     """OwnerReference."""
 
     kind: str = ""
@@ -49,7 +48,7 @@ class Owner(_Wire, frozen=True, gc=False):
     controller: bool | None = None
 
 
-class PodMetadata(_Wire, frozen=True, gc=False):
+class PodMetadata(Wire, frozen=True, gc=False):
     """ObjectMeta, as far as it is read of pods and of what controls them."""
 
     name: str = ""
@@ -67,21 +66,21 @@ class PodMetadata(_Wire, frozen=True, gc=False):
         return next((owner for owner in self.owner_references or () if owner.controller), None)
 
 
-class ContainerPort(_Wire, frozen=True, gc=False):
+class ContainerPort(Wire, frozen=True, gc=False):
     """ContainerPort."""
 
     container_port: int
     name: str = ""
 
 
-class Container(_Wire, frozen=True, gc=False):
+class Container(Wire, frozen=True, gc=False):
     """Container."""
 
     ports: list[ContainerPort] | None = None
     restart_policy: str | None = None
 
 
-class Spec(_Wire, frozen=True, gc=False):
+class Spec(Wire, frozen=True, gc=False):
     """PodSpec."""
 
     node_name: str = ""
@@ -90,7 +89,7 @@ class Spec(_Wire, frozen=True, gc=False):
     init_containers: list[Container] | None = None
 
 
-class Condition(_Wire, frozen=True, gc=False):
+class Condition(Wire, frozen=True, gc=False):
     """PodCondition."""
 
     type: str = ""
@@ -98,13 +97,13 @@ class Condition(_Wire, frozen=True, gc=False):
     reason: str = ""
 
 
-class Address(_Wire, frozen=True, gc=False):
+class Address(Wire, frozen=True, gc=False):
     """PodIP."""
 
     ip: str = ""
 
 
-class PodStatus(_Wire, frozen=True, gc=False):
+class PodStatus(Wire, frozen=True, gc=False):
     """PodStatus."""
 
     phase: str = ""
@@ -114,7 +113,7 @@ class PodStatus(_Wire, frozen=True, gc=False):
     pod_ips: list[Address] | None = msgspec.field(name="podIPs", default=None)
 
 
-class Pod(_Wire, frozen=True, gc=False):
+class Pod(Wire, frozen=True, gc=False):
     """core/v1 Pod."""
 
     metadata: PodMetadata
@@ -122,7 +121,7 @@ class Pod(_Wire, frozen=True, gc=False):
     status: PodStatus = PodStatus()
 
 
-decode_pod = _decoder(Pod)
+decode_pod = decoder(Pod)
 _UNSAID = Condition()
 
 
@@ -205,11 +204,10 @@ def pods(namespace: str, selector: str, field_selector: str, projection: PodProj
         field_selector: of fields, likewise; finished pods are left out in any case.
         projection: how they become members.
     """
-    where = "" if namespace == EVERYWHERE else f"/namespaces/{namespace}"
     query = {"fieldSelector": f"{field_selector},{UNFINISHED}" if field_selector else UNFINISHED, "limit": str(PAGE)}
     return Collection(
         scope=f"pods/{namespace}/{selector or '*'}" + (f"/{field_selector}" if field_selector else ""),
-        path=f"/api/v1{where}/pods",
+        path=collection_path("/api/v1", namespace, "pods"),
         query=query | ({"labelSelector": selector} if selector else {}),
         project=projection.pod,
         origin=pod_origin,

@@ -70,22 +70,32 @@ Outcome: TypeAlias = Answered | Absent | Unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """What DNS does not say about the members, because the question said it.
+class Wanted:
+    """Whose members, and what DNS does not say about them because the question says it.
 
     Args:
-        service: the Service's name.
-        namespace: and its namespace.
-        port: the port where a record has none.
-        family: ``auto``, ``ipv4`` or ``ipv6``.
-        own_addresses: those of the pod that the sidecar runs in, as the downward API tells them.
+        service: the name of a headless Service.
+        namespace: its namespace.
+        port: the member port: a number, a port's name, or empty for none, since DNS tells the ports of no name.
+        family: ``auto``, ``ipv4`` or ``ipv6``: what is asked for, and which address is a member's.
+        own_addresses: of the pod that the sidecar runs in, from the downward API; they mark the member that is self.
     """
 
     service: str
     namespace: str
-    port: int | None = None
+    port: str = ""
     family: str = "auto"
     own_addresses: frozenset[str] = frozenset()
+
+    @property
+    def port_number(self) -> int | None:
+        """The port, if it is a number."""
+        return int(self.port) if self.port.isdecimal() else None
+
+    @property
+    def port_name(self) -> str:
+        """The port, if it is a name."""
+        return "" if self.port.isdecimal() else self.port
 
     def group(self, origin: str, records: Iterable[Record], warning: str = "") -> Group:
         """What *records* say, in whatever order they come."""
@@ -109,7 +119,7 @@ class Identity:
             uid="",
             address=choose(addresses, self.family),
             addresses=addresses,
-            port=port or self.port,
+            port=port or self.port_number,
             hostname=host,
             node="",
             zone="",

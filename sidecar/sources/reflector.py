@@ -29,35 +29,15 @@ from sidecar.sources.objects import decode_metadata, decode_page, decode_status,
 from sidecar.sources.stream import lines
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable
 
     from sidecar.members import Event, Group
     from sidecar.metrics import Metrics
     from sidecar.sources.api import Connection
+    from sidecar.sources.collection import Collection
     from sidecar.sources.objects import Metadata, WatchEvent
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Collection:
-    """What is followed.
-
-    Args:
-        scope: its name among the sources, for example ``endpointslice/default/app``.
-        path: the path of the collection, ``/apis/...``.
-        query: selectors, sent with every request.
-        project: what an object says about members.
-        origin: the origin that an object is.
-        forget: told of an origin that is gone, for a projection that remembers.
-    """
-
-    scope: str
-    path: str
-    query: Mapping[str, str]
-    project: Callable[[bytes | msgspec.Raw], Group]
-    origin: Callable[[Metadata], str]
-    forget: Callable[[str], None] = lambda origin: None  # noqa: ARG005 - most remember nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,7 +280,7 @@ class Reflector:
     def _failed(self, error: SourceError) -> Failed:
         self._healthy = False
         self._metrics.source_up.labels(self.scope).set(0)
-        return Failed(scope=self.scope, reason=error.reason, sentence=error.sentence)
+        return Failed(scope=self.scope, reason=error.reason, sentence=error.sentence, arrived=self._clock())
 
     def _too_large_for_good(self, error: SourceError) -> bool:
         """Whether the server was behind so often that it will not catch up."""

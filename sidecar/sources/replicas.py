@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import msgspec
 
 from sidecar.errors import SourceError
-from sidecar.sources.objects import _decoder, _Wire
+from sidecar.sources.objects import Wire, decoder
 from sidecar.sources.pods import PodMetadata  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
@@ -60,19 +60,19 @@ KINDS = {
 """By API group and kind."""
 
 
-class Spec(_Wire, frozen=True, gc=False):
+class Spec(Wire, frozen=True, gc=False):
     """The spec of any of them; a DaemonSet has no ``replicas``."""
 
     replicas: int | None = None
 
 
-class ControllerStatus(_Wire, frozen=True, gc=False):
+class ControllerStatus(Wire, frozen=True, gc=False):
     """The status of a DaemonSet."""
 
     desired_number_scheduled: int | None = None
 
 
-class Workload(_Wire, frozen=True, gc=False):
+class Workload(Wire, frozen=True, gc=False):
     """A pod or any of its controllers, as far as they are read."""
 
     metadata: PodMetadata
@@ -80,7 +80,7 @@ class Workload(_Wire, frozen=True, gc=False):
     status: ControllerStatus = ControllerStatus()
 
 
-_decode_workload = _decoder(Workload)
+_decode_workload = decoder(Workload)
 
 
 async def desired(connection: Reader, namespace: str, pod_name: str) -> int:
@@ -110,7 +110,7 @@ def _kind(owner: Owner, namespace: str) -> Kind:
         return KINDS[group, owner.kind]
     except KeyError:
         whose = f"the controller is the {owner.kind} {namespace}/{owner.name} of {owner.api_version or 'no API'}"
-        raise _unknown("not_found", f"{whose}, of which it is not known where it says that.") from None
+        raise _unknown("not_found", f"{whose}, which is no kind that is understood.") from None
 
 
 def _number(found: Workload, owner: Owner, namespace: str) -> int:

@@ -9,6 +9,7 @@ Knows dnspython, as does ``answers``; imported only where DNS is a source.
 
 from __future__ import annotations
 
+import asyncio
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,9 @@ class Resolver:
             once: wait for one answer only, where it would be good to know but not worth to wait.
         """
         outcome, code = await self._ask(name, kind, self._patience.answer if once else self._patience.question)
+        task = asyncio.current_task()
+        if task and task.cancelling():  # Python 3.11's wait_for, in dnspython, loses it if the answer comes with it
+            raise asyncio.CancelledError  # (cpython #86296)
         self._metrics.dns_queries.labels(kind, code).inc()
         if code not in {"NOERROR", "NODATA"}:
             self._configured = None

@@ -150,8 +150,8 @@ _CERTIFICATE = {
     19: "Trust the CA that signed it: see ca.crt of the service account, or certificate-authority in the kubeconfig.",
     20: "Trust the CA that signed it: see ca.crt of the service account, or certificate-authority in the kubeconfig.",
     21: "Trust the CA that signed it: see ca.crt of the service account, or certificate-authority in the kubeconfig.",
-    62: "Ask for a name that the certificate has, or give that one as tls-server-name in the kubeconfig.",
-    64: "Ask at an address that the certificate has, or give a name of its as tls-server-name in the kubeconfig.",
+    62: "Ask for a name that the certificate has, or give it as tls-server-name.",
+    64: "Ask at an address that the certificate has, or give a name that it has as tls-server-name.",
 }
 """By OpenSSL's verify code (x509_vfy.h, ``X509_V_ERR_*``): validity, issuer, name."""
 
@@ -168,7 +168,7 @@ def tls(host: str, said: str, verify_code: int = 0) -> Explanation:
     if "Missing Authority Key Identifier" in said or "key usage" in said:
         cure = "The cluster's CA is older than the strict checks of this Python: renew it."
     elif "WRONG_VERSION_NUMBER" in said or "RECORD_LAYER_FAILURE" in said:
-        cure = "It speaks no TLS there: see the port, and whether the address should begin with http."
+        cure = "It speaks no TLS there: see the port, and whether the address begins with http."
     else:
         cure = _CERTIFICATE.get(verify_code, "See the certificates of both sides and what is in between.")
     return Explanation("tls", what, cure)

@@ -48,6 +48,7 @@ SERVICE_RANGES = "10.0.0.0/16,fd00:10::/112"
 OWN_SERVICE = "10.0.0.1"
 """The address of the Service ``kubernetes``: the first of the range."""
 
+WITH_KUBELETS = ("--kubelet-preferred-address-types=InternalIP",)  # their names are in no DNS
 WITHOUT_KUBELETS = (
     "--endpoint-reconciler-type=none",  # nobody is there who could reach the Service `kubernetes`
     "--disable-admission-plugins=ServiceAccount",  # pods need not wait for the controller that makes `default`
@@ -184,7 +185,7 @@ class ControlPlane:
             f"--service-account-signing-key-file={self._certificates.service_account_key}",
             f"--service-account-key-file={self._certificates.service_account_key}",
             f"--service-cluster-ip-range={SERVICE_RANGES}",
-            *(() if self._kubelets else WITHOUT_KUBELETS),
+            *(WITH_KUBELETS if self._kubelets else WITHOUT_KUBELETS),
             f"--audit-policy-file={policy}",
             f"--audit-log-path={self._audit.file}",
             "--audit-log-maxsize=10000",  # MiB: no rotation, which would move the marks

@@ -1,4 +1,4 @@
-"""Fixtures that run a control plane, for any test that asks for one.
+"""Fixtures that run a control plane, or a whole node, for any test that asks for one.
 
 Such tests are marked ``cluster``: ``-m "not cluster"`` leaves the fast ones. Where the programs are not built, they are
 skipped with the reason and the remedy; ``--require-cluster`` makes that a failure, for a build that must not skip.
@@ -15,8 +15,10 @@ from tests.cluster.api import Api
 from tests.cluster.control_plane import PROGRAMS, ControlPlane
 from tests.cluster.coredns import CoreDns
 from tests.cluster.kubectl import Kubectl
+from tests.cluster.node import NODE_PROGRAMS, Node, obstacle, running
+from tests.images import catalogue
 
-CLUSTER_FIXTURES = {"control_plane", "fresh_control_plane"}
+CLUSTER_FIXTURES = {"control_plane", "fresh_control_plane", "node"}
 """Whoever asks for one of these, through whatever other fixture, runs against a cluster."""
 
 TOOLS = ("openssl", "setpriv")
@@ -49,7 +51,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def require_programs(config: pytest.Config, programs: Sequence[str] = PROGRAMS) -> None:
     """Skip the test unless the programs are there; fail it under ``--require-cluster``."""
     absent = [tool for tool in TOOLS if shutil.which(tool) is None]
-    reason = f"not installed: {', '.join(absent)}" if absent else binaries.missing(programs)
+    unless(config, f"not installed: {', '.join(absent)}" if absent else binaries.missing(programs))
+
+
+def require_node(config: pytest.Config) -> None:
+    """Skip the test unless there can be a node with images here; fail it under ``--require-cluster``."""
+    unless(config, obstacle())
+    require_programs(config, [*PROGRAMS, *NODE_PROGRAMS])
+    unless(config, catalogue.obstacle())
+
+
+def unless(config: pytest.Config, reason: str | None) -> None:
+    """Skip the test for the reason, if there is one; fail it under ``--require-cluster``."""
     if reason is None:
         return
     if config.getoption("--require-cluster"):
@@ -69,6 +82,14 @@ def fresh_control_plane(pytestconfig: pytest.Config) -> Iterator[ControlPlane]:
     """A cluster for this test alone: kill it, compact it."""
     require_programs(pytestconfig)
     yield from _running()
+
+
+@pytest.fixture(scope="session")
+def node(pytestconfig: pytest.Config) -> Iterator[Node]:
+    """The node that all tests share, with a control plane of its own, and no image but the sandbox's."""
+    require_node(pytestconfig)
+    with running(catalogue.pause()) as node:
+        yield node
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The images of the pods of the tests, made here without a registry: by debootstrap and buildah, as archives in the cache.
+"""The images of the tests' pods, made here without a registry: by debootstrap and buildah, as archives in the cache.
 
 The project's image comes from the very Dockerfile that users build; only its base is a stand-in, since a base cannot be
 pulled. What is slow is made once (``python -m tests.images``) and is named after what it is made of; what changes with

@@ -13,22 +13,24 @@ from tests.readers import jars
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parent.parent
-JAVA_SOURCES = HERE / "java"
 
 SIDECAR = "docker.io/library/membership-sidecar:0.1.0"
-READERS = "localhost/readers:1"
+READERS = {
+    "docker.io/hazelcast/hazelcast:5.6.0": "hazelcast-5.6.0.jar",
+    "docker.io/library/jgroups-chat:5.5.6": "jgroups-5.5.6.Final.jar",
+}
+"""One image with all of them, under the names that the examples use. A jar is in ``/opt/NAME/lib``."""
 
 INSTALLED = ("Dockerfile", ".dockerignore", "LICENSE", "requirements.txt", "deploy/image", "sidecar")
 """What the project's image is made of."""
 
 READERS_DOCKERFILE = f"""
 FROM {debian.JAVA.image}
-COPY jars /opt/jars
-COPY classes /opt/classes
+COPY opt /opt
 USER 65534:65534
 """
 
-TOOLS = ("buildah", "debootstrap", "go", "javac")
+TOOLS = ("buildah", "debootstrap", "go")
 
 
 def obstacle() -> str | None:
@@ -72,24 +74,25 @@ def sidecar() -> Path:
 
 
 def readers() -> Path:
-    """The archive of the image with Java, the released Hazelcast and JGroups, and our programs on them."""
-    key = store.digest(debian.JAVA.key, READERS_DOCKERFILE, jars.POM, JAVA_SOURCES)
+    """The archive of the image with Java and the released readers: exactly their jars, no program of ours."""
+    key = store.digest(debian.JAVA.key, READERS_DOCKERFILE, *READERS.values(), jars.POM)
+    name = next(iter(READERS))
 
     def make() -> None:
         debian.JAVA.make()
         with tempfile.TemporaryDirectory() as directory:
             context = Path(directory)
-            shutil.copytree(jars.directory(), context / "jars")
-            sources = sorted(JAVA_SOURCES.glob("*.java"))
-            newest = ":".join(str(jars.directory() / f"{name}.jar") for name in jars.NEWEST)
-            _run(["javac", "--release=17", "-cp", newest, "-d", context / "classes", *sources])
+            for jar in READERS.values():
+                library = context / "opt" / jar.partition("-")[0] / "lib"
+                library.mkdir(parents=True)
+                shutil.copy(jars.directory() / jar, library)
             (context / "Dockerfile").write_text(READERS_DOCKERFILE)
-            store.build(READERS, context)
+            store.build(name, context)
 
-    return store.archive("readers", key, READERS, make)
+    return store.archive("readers", key, name, make)
 
 
-def _run(command: Sequence[str | Path], environ: dict[str, str] | None = None) -> None:
+def _run(command: Sequence[str | Path], environ: dict[str, str]) -> None:
     ran = subprocess.run(command, check=False, capture_output=True, text=True, env=environ)
     if ran.returncode:
         raise RuntimeError(f"{command[0]}: {ran.stdout}{ran.stderr}")

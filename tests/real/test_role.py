@@ -66,7 +66,10 @@ async def test_without_the_role_it_says_so_and_publishes_once_it_is_bound(
     await one.until(lambda: "403" in one.failing())
     for told in (one.failing(), str(one.logged("source failing")[0]["reason"])):
         assert 'cannot list resource "endpointslices" in API group "discovery.k8s.io"' in told
-        assert "Grant get, list and watch on it with a Role and a RoleBinding." in told
+        cure = (
+            "Grant get, list and watch on endpointslices.discovery.k8s.io in namespace {0} to the service account {1}"
+        )
+        assert cure.format(namespace, scene.ACCOUNT) in told
     assert one.stamps() == {}
     assert one.get("/readyz")[0] == 503
     await scene.bind(admin, namespace, "late", rules_of(ROLE))

@@ -4,6 +4,6 @@ What starts a pod here, kills it, limits its memory and gives it an address is w
 can have it; for everybody else ``obstacle`` has the sentence.
 """
 
-from tests.cluster.node.node import Node, obstacle
+from tests.cluster.node.node import NODE_PROGRAMS, Node, obstacle, running
 
-__all__ = ["Node", "obstacle"]
+__all__ = ["NODE_PROGRAMS", "Node", "obstacle", "running"]

@@ -10,7 +10,7 @@ DNS_SERVICE = "10.0.0.10"
 """The address of the Service ``kube-dns``, which is in every pod's resolv.conf."""
 
 PAUSE = "registry.k8s.io/pause:3.10.1"
-"""The image of the container that holds a pod's namespaces; ours is made here, under the name that the runtime knows."""
+"""The image of the container that holds a pod's namespaces. Ours is made here, under the name that is usual."""
 
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 NETWORKS = "/var/lib/networks"

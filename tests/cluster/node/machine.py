@@ -9,6 +9,7 @@ The machine has /run, /var/lib and /var/log to itself, so that programs can have
 
 import errno
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -20,8 +21,6 @@ from tests.cluster.programs import POLL, Program
 
 TOOLS = ("ip", "mount", "nft", "nsenter", "runc", "unshare")
 """What it takes; runc and nft are for those who run in it."""
-
-CGROUPS = Path("/sys/fs/cgroup")
 
 SUBNETS = 256
 """How many machines there can be at once; one is enough for a run of the tests, but several runs may coincide."""
@@ -102,7 +101,7 @@ class Machine:
         """Make it; its network is up when this returns."""
         self._holder.start()
         self._holder.wait_until((self.directory / "up").exists)
-        self._namespace = os.readlink(f"/proc/{self._first}/ns/pid")
+        self._namespace = str(Path(f"/proc/{self._first}/ns/pid").readlink())
         for hierarchy in hierarchies():
             (hierarchy / self.cgroup).mkdir()
         self._connect()
@@ -113,9 +112,15 @@ class Machine:
         deadline = time.monotonic() + GONE_SECONDS
         while self.processes() and time.monotonic() < deadline:
             time.sleep(POLL)
-        for hierarchy in hierarchies():
-            remove_cgroups(hierarchy / self.cgroup)
+        self.clear(self.directory)
         self._temporary.cleanup()
+
+    @staticmethod
+    def clear(directory: Path) -> None:
+        """Remove what a machine leaves whose processes have ended: its control groups and its directory."""
+        for hierarchy in hierarchies():
+            remove_cgroups(hierarchy / directory.name)
+        shutil.rmtree(directory, ignore_errors=True)
 
     def run(self, *command: str | Path, given: bytes = b"") -> str:
         """Run a command in the machine; what it prints.
@@ -133,7 +138,7 @@ class Machine:
         return [
             int(directory.name)
             for directory in Path("/proc").iterdir()
-            if directory.name.isdecimal() and self._namespace == _namespace(directory)
+            if directory.name.isdecimal() and self._holds(directory)
         ]
 
     @property
@@ -143,6 +148,14 @@ class Machine:
         if not children:
             raise RuntimeError("the machine is not up")
         return int(children[0])
+
+    def _holds(self, process: Path) -> bool:
+        """Whether that is one of its processes; those of a container have a PID namespace of their own below it."""
+        try:
+            namespace = str((process / "ns" / "pid").readlink())
+            return namespace == self._namespace or f"/{self.cgroup}/" in (process / "cgroup").read_text()
+        except OSError:  # it has just ended
+            return False
 
     def _connect(self) -> None:
         """Lay the wire to the first subnet that no other machine has."""
@@ -165,11 +178,9 @@ class Machine:
 
 
 def hierarchies() -> list[Path]:
-    """The roots of all hierarchies of control groups in which there are limits: one with version 2, else many."""
-    if (CGROUPS / "cgroup.controllers").exists():
-        return [CGROUPS]
+    """The roots of all hierarchies of control groups: one with version 2, else many."""
     mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
-    return [Path(point) for _, point, kind, *_ in mounts if kind == "cgroup"]
+    return [Path(point) for _, point, kind, *_ in mounts if kind in {"cgroup", "cgroup2"}]
 
 
 def remove_cgroups(root: Path) -> None:
@@ -185,13 +196,6 @@ def remove_cgroups(root: Path) -> None:
                 time.sleep(POLL)  # a dead process leaves its group a moment after it has left /proc
             else:
                 break
-
-
-def _namespace(process: Path) -> str:
-    try:
-        return os.readlink(process / "ns" / "pid")
-    except OSError:  # it has just ended
-        return ""
 
 
 def _ip(*words: str) -> None:

@@ -4,6 +4,8 @@ import functools
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.cluster import binaries
@@ -15,7 +17,7 @@ from tests.cluster.node import configuration
 from tests.cluster.node.machine import TOOLS, Machine
 from tests.cluster.programs import Program, answer, answers
 
-PROGRAMS = (
+NODE_PROGRAMS = (
     *("containerd", "containerd-shim-runc-v2", "ctr"),
     *("bridge", "host-local", "loopback", "portmap"),
     *("kube-proxy", "kube-scheduler", "kubelet", "kubectl", "coredns"),
@@ -34,6 +36,17 @@ def obstacle() -> str | None:
     if absent:
         return f"not installed: {', '.join(absent)} (Debian: apt-get install iproute2 mount nftables runc util-linux)"
     return None
+
+
+@contextmanager
+def running(*images: Path) -> Iterator["Node"]:
+    """A node that is ready for pods, and has the images, until the end of the block: see ``Node.start``."""
+    node = Node()
+    node.start(*images)
+    try:
+        yield node
+    finally:
+        node.stop()
 
 
 class Node:
@@ -93,9 +106,11 @@ class Node:
             binaries.path("ctr"), f"--address={configuration.CONTAINERD_SOCKET}", "--namespace=k8s.io", *arguments
         )
 
-    def load(self, image: Path) -> None:
-        """Import the archive of an image."""
-        self.ctr("images", "import", "--local", image)
+    def load(self, archive: Path, name: str = "", *more: str) -> None:
+        """Import the archive of an image; the image of that name gets the further ones, too."""
+        self.ctr("images", "import", "--local", archive)
+        if more:
+            self.ctr("images", "tag", "--force", "--local", name, *more)
 
     def log(self, name: str) -> Path:
         """What the program of that name has written."""
@@ -136,16 +151,9 @@ class Node:
         settings = directory / "kube-proxy.json"
         settings.write_text(configuration.kube_proxy(addresses, self.name, kubeconfig))
         proxy = self._start("kube-proxy", f"--config={settings}")
-        scheduler = self._start(
-            "kube-scheduler",
-            f"--kubeconfig={kubeconfig}",
-            "--leader-elect=false",
-            f"--bind-address={addresses.inside}",
-            "--authorization-always-allow-paths=/readyz",
-        )
+        self._start("kube-scheduler", f"--kubeconfig={kubeconfig}", "--leader-elect=false", "--secure-port=0")
         kubelet.wait_until(self._is_ready, seconds=60)
         proxy.wait_until(functools.partial(answers, f"http://{addresses.inside}:10256/healthz"))
-        scheduler.wait_until(lambda: scheduler.pid is not None)
 
     def _start(self, name: str, *arguments: str) -> Program:
         program = Program([binaries.path(name), *arguments], log=self.log(name), within=self.machine.within)

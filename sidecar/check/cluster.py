@@ -1,0 +1,117 @@
+"""Asks the API server who we are, what we may, what the Services are and who their members are. Judges nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sidecar.check.facts import Answers
+from sidecar.check.rights import WHOAMI, is_allowed, questions, username
+from sidecar.check.services import Seen, Service, decode_service
+from sidecar.errors import SourceError
+from sidecar.sources.objects import decode_page
+from sidecar.sources.sentences import ANONYMOUS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import TypeVar
+
+    from sidecar.check.rights import Question, Right
+    from sidecar.members import Group
+    from sidecar.sources.api import Connection
+    from sidecar.sources.collection import Collection
+
+    T = TypeVar("T")
+
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+USERS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+
+
+async def look(
+    connection: Connection,
+    rights: Iterable[Right],
+    services: Iterable[tuple[str, str]],
+    collections: Mapping[str, Collection],
+) -> Answers:
+    """Everything there is to see.
+
+    Args:
+        connection: the API server.
+        rights: that the source needs.
+        services: namespace and name of those to look at.
+        collections: what the source follows, by what findings call it.
+
+    Raises:
+        SourceError: if the API server cannot be asked at all.
+    """
+    user = await _user(connection)
+    return Answers(
+        connection.credentials.host,
+        user,
+        {right: await _denied(connection, right) for right in rights},
+        {f"{namespace}/{name}": await _service(connection, namespace, name) for namespace, name in services},
+        {name: await _seen(connection, collection) for name, collection in collections.items()},
+    )
+
+
+async def _user(connection: Connection) -> str:
+    try:
+        return _decoded(USERS, username, await connection.create(USERS, WHOAMI))
+    except SourceError as error:
+        unsaid = error.reason == "not_found" or (error.reason == "forbidden" and ANONYMOUS not in error.sentence)
+        if unsaid:  # older than Kubernetes 1.28, or without its default roles
+            return ""
+        raise
+
+
+async def _denied(connection: Connection, right: Right) -> tuple[Question, ...] | SourceError:
+    try:
+        return tuple(
+            [
+                question
+                for question in questions(right)
+                if not _decoded(REVIEWS, is_allowed, await connection.create(REVIEWS, question.body))
+            ]
+        )
+    except SourceError as error:
+        return error
+
+
+async def _service(connection: Connection, namespace: str, name: str) -> Service | SourceError:
+    path = f"/api/v1/namespaces/{namespace}/services/{name}"
+    try:
+        return _decoded(path, decode_service, await connection.read(path))
+    except SourceError as error:
+        return error
+
+
+async def _seen(connection: Connection, collection: Collection) -> Seen | SourceError:
+    try:
+        groups = await _groups(connection, collection)
+    except SourceError as error:
+        return error
+    return Seen(
+        tuple({key: member for group in groups for key, member in group.members.items()}.values()),
+        tuple(dict.fromkeys(group.problem for group in groups if group.problem)),
+        tuple(dict.fromkeys(group.warning for group in groups if group.warning)),
+    )
+
+
+async def _groups(connection: Connection, collection: Collection) -> list[Group]:
+    """What the source would list."""
+    groups: list[Group] = []
+    query = collection.query
+    while True:
+        page = _decoded(collection.path, decode_page, await connection.list(collection.path, query))
+        groups += [_decoded(collection.path, collection.project, item) for item in page.items or ()]
+        if not page.metadata.continue_:
+            return groups
+        query = {**collection.query, "continue": page.metadata.continue_}
+
+
+def _decoded(path: str, decode: Callable[[bytes], T], body: bytes) -> T:
+    try:
+        return decode(body)
+    except msgspec.MsgspecError as error:
+        raise SourceError("malformed", f"The API server's answer to {path} is malformed: {error}.") from error

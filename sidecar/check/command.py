@@ -1,0 +1,124 @@
+"""``membership-sidecar check``: reads the configuration as ``run`` does, looks at everything, prints what it finds."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import structlog
+
+from sidecar.check import cluster, volumes
+from sidecar.check.facts import Facts
+from sidecar.check.findings import Finding, exit_code, in_json, in_text
+from sidecar.check.report import findings
+from sidecar.check.rights import needed
+from sidecar.check.targets import collections_of, targets_of, wishes_of
+from sidecar.errors import SettingsError, SourceError
+from sidecar.metrics import Metrics
+from sidecar.sources.api import Connection, Patience
+from sidecar.sources.credentials import SERVICE_ACCOUNT, Credentials, in_cluster, kubeconfig
+from sidecar.sources.inquiry import Inquiry
+from sidecar.sources.objects import EVERYWHERE
+from sidecar.sources.records import Wanted
+from sidecar.sources.resolver import Resolver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sidecar.check.facts import Answers
+    from sidecar.check.targets import Targets
+    from sidecar.settings import Settings
+    from sidecar.sources.credentials import Loader
+    from sidecar.sources.records import Outcome
+
+PATIENCE = Patience(connect=5.0, list_total=20.0, list_read=10.0)
+"""Seconds: somebody waits for the answer, in a terminal or as an init container."""
+
+FORMATS = {"text": in_text, "json": in_json}
+
+
+def main(read: Callable[[], Settings], form: str) -> int:
+    """The command; returns its exit code: 0 nothing is wrong, 1 something is, 2 the configuration is.
+
+    Args:
+        read: gives the settings, or raises ``SettingsError``.
+        form: one of ``FORMATS``.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for the findings
+    try:
+        settings = read()
+    except SettingsError as error:
+        found = [Finding("error", "configuration", problem) for problem in error.problems]
+        code = 2
+    else:
+        found = [Finding("ok", "configuration", "It has no mistakes."), *asyncio.run(examine(settings, os.environ))]
+        code = exit_code(found)
+    sys.stdout.write(FORMATS[form](found))
+    return code
+
+
+def _leave(number: int, frame: object) -> NoReturn:
+    """A check that was not finished has found nothing, which must not look like nothing to find."""
+    del frame
+    sys.exit(128 + number)
+
+
+async def examine(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
+    """Look at everything that the settings name, and say what is found."""
+    metrics = Metrics([])
+    credentials = Credentials(_loader(settings, environ), asyncio.get_running_loop().time, metrics)
+    own_namespace, trouble = "default", ""
+    try:
+        own_namespace = (await credentials.current()).namespace or own_namespace
+    except SettingsError as error:
+        trouble = f"{error} Name a kubeconfig with --kubeconfig, or mount the token of the pod's service account."
+    targets = targets_of(settings, own_namespace)
+    async with asyncio.TaskGroup() as tasks:
+        outputs = [output.path for output in settings.output]
+        directories = tasks.create_task(asyncio.to_thread(volumes.look, outputs))
+        answers = None if trouble else tasks.create_task(_ask_api(credentials, metrics, settings, targets))
+        outcomes = tasks.create_task(_ask_dns(metrics, settings, targets))
+    facts = Facts(directories.result(), answers.result() if answers else trouble, outcomes.result())
+    return findings(facts, wishes_of(settings), settings.fsync)
+
+
+async def _ask_api(credentials: Credentials, metrics: Metrics, settings: Settings, targets: Targets) -> Answers | str:
+    connection = Connection(credentials, metrics, PATIENCE)
+    try:
+        return await cluster.look(
+            connection,
+            needed(wishes_of(settings).followed, targets.rights),
+            [target for target in targets.services if target[0] != EVERYWHERE],
+            collections_of(settings, targets),
+        )
+    except SourceError as error:
+        return error.sentence
+    finally:
+        await connection.close()
+
+
+async def _ask_dns(metrics: Metrics, settings: Settings, targets: Targets) -> dict[str, Mapping[str, Outcome]]:
+    resolver = Resolver(
+        servers=getattr(settings, "dns_server", ()), zone=getattr(settings, "cluster_domain", ""), metrics=metrics
+    )
+    return {
+        f"{namespace}/{name}": await Inquiry(
+            resolver,
+            Wanted(service=name, namespace=namespace, port=settings.port, family=settings.address_family),
+        ).ask()
+        for namespace, name in targets.services
+        if namespace != EVERYWHERE
+    }
+
+
+def _loader(settings: Settings, environ: Mapping[str, str]) -> Loader:
+    """As the daemon chooses it."""
+    pod = "KUBERNETES_SERVICE_HOST" in environ and (SERVICE_ACCOUNT / "token").exists()
+    if pod and not settings.kubeconfig and not settings.context:
+        return in_cluster()
+    return kubeconfig(settings.kubeconfig, settings.context or None)

@@ -1,0 +1,99 @@
+"""From what was seen of everything to the findings, in the order in which a start would meet them. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidecar.check import directories, names, roles, services
+from sidecar.check.findings import Finding, Level, not_checked
+from sidecar.check.services import Seen, Service
+from sidecar.errors import SourceError
+from sidecar.sources.sentences import SERVICE_ACCOUNT, subject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sidecar.check.facts import Answers, Facts
+    from sidecar.check.services import Wishes
+
+
+def findings(facts: Facts, wishes: Wishes, fsync: str) -> list[Finding]:
+    """Everything there is to say."""
+    answers = facts.answers
+    found = [finding for seen in facts.directories for finding in directories.judge(seen, fsync)]
+    if isinstance(answers, str):
+        found.append(_unreachable(answers, wishes.source))
+    else:
+        found += _of_api(answers, wishes)
+    for name, outcomes in facts.outcomes.items():
+        seen = None if isinstance(answers, str) else answers.seen.get(name)
+        ready = sum(member.ready for member in seen.members) if isinstance(seen, Seen) else None
+        found.append(names.judge(name, outcomes, source=wishes.source, ready=ready))
+    return found
+
+
+def _unreachable(sentence: str, source: str) -> Finding:
+    if source == "dns":
+        return Finding("ok", "api", f"{sentence} --source dns does not need it.")
+    return Finding("error", "api", sentence)
+
+
+def _of_api(answers: Answers, wishes: Wishes) -> Iterator[Finding]:
+    yield _who(answers)
+    for right, denied in answers.denied.items():
+        if isinstance(denied, SourceError):
+            yield not_checked(right.subject, f"the API server does not say: {denied.sentence.removesuffix('.')}")
+        else:
+            yield roles.judge(right, denied, answers.user)
+    for name, service in answers.services.items():
+        yield from _of_service(name, service, answers, wishes)
+    for name, seen in answers.seen.items():
+        if isinstance(seen, SourceError):
+            yield _unseen(name, seen, answers, wishes.source)
+        else:
+            told = services.judge_members(name, seen, wishes)
+            yield from _once(told, answers.services.get(name), name, wishes)
+
+
+def _who(answers: Answers) -> Finding:
+    if not answers.user:
+        return Finding("ok", "api", f"{answers.host} answers; as whom it takes us, it does not say.")
+    sentence = f"{answers.host} answers, and takes us for {subject(answers.user)}."
+    if answers.user.startswith(SERVICE_ACCOUNT):
+        return Finding("ok", "api", sentence)
+    cure = "What follows is what that one may: in a pod it is the service account that counts, so check there, too."
+    return Finding("warning", "api", sentence, cure, "".join(roles.role(right, "") for right in answers.denied))
+
+
+def _of_service(name: str, service: Service | SourceError, answers: Answers, wishes: Wishes) -> Iterator[Finding]:
+    seen = answers.seen.get(name)
+    members = seen if isinstance(seen, Seen) else Seen()
+    if isinstance(service, Service):
+        yield from services.judge_service(name, service, members, wishes)
+    elif service.reason == "not_found":
+        cure = "Create it, or correct --service and --namespace."
+        level: Level = "warning" if members.members else "error"  # endpoints can be written without a Service
+        yield Finding(level, f"service {name}", "There is no such Service.", cure)
+    elif service.reason == "forbidden":
+        who = subject(answers.user) if answers.user else "this user"
+        cure = "The sidecar does not need it; grant get on services to have it checked."
+        yield not_checked(f"service {name}", f"{who} may not get services", cure)
+    else:
+        yield not_checked(f"service {name}", f"it cannot be read: {service.sentence.removesuffix('.')}")
+
+
+def _unseen(name: str, error: SourceError, answers: Answers, source: str) -> Finding:
+    """What it means that the members cannot be listed; that a right is missing has been said."""
+    known = any(denied and not isinstance(denied, SourceError) for denied in answers.denied.values())
+    if error.reason == "forbidden" and (known or source == "dns"):
+        return not_checked(f"members {name}", "they may not be listed")
+    return Finding("ok" if source == "dns" else "error", f"members {name}", error.sentence)
+
+
+def _once(
+    told: Iterable[Finding], service: Service | SourceError | None, name: str, wishes: Wishes
+) -> Iterator[Finding]:
+    """Without the problem of the port, if the Service has told it already."""
+    said = services.judge_service(name, service, Seen(), wishes) if isinstance(service, Service) else ()
+    ports = {finding.subject for finding in said if finding.level == "error"}
+    return (finding for finding in told if finding.subject not in ports)

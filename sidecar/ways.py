@@ -1,0 +1,176 @@
+"""Which ways to find members the settings ask for, the most preferred first, and the sources of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sidecar.following import Way
+from sidecar.pipeline import Track
+from sidecar.sources.endpoints import endpoints
+from sidecar.sources.endpointslices import endpoint_slices
+from sidecar.sources.objects import Projection
+from sidecar.sources.pods import PodProjection, pods
+from sidecar.sources.reflector import Reflector, Timing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from sidecar.metrics import Metrics
+    from sidecar.settings import Settings
+    from sidecar.sources import Source
+    from sidecar.sources.api import Connection
+    from sidecar.sources.collection import Collection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What sources need to be made.
+
+    Args:
+        settings: what is wanted.
+        namespace: the own one, which services that name none are in.
+        connection: to the API server; None if there are no credentials for it.
+        metrics: where to count.
+        floor: the resourceVersion by scope that a predecessor published.
+        clock: seconds of the event loop's clock.
+        dice: a random number in [0, 1).
+    """
+
+    settings: Settings
+    namespace: str
+    connection: Connection | None
+    metrics: Metrics
+    floor: Mapping[str, str]
+    clock: Callable[[], float]
+    dice: Callable[[], float]
+
+    @property
+    def projection(self) -> Projection:
+        """How objects become members."""
+        settings = self.settings
+        return Projection(
+            port=settings.port,
+            family=settings.address_family,
+            pod_uid=settings.pod_uid,
+            pod_name=settings.pod_name,
+            namespace=self.namespace,
+        )
+
+    @property
+    def services(self) -> list[tuple[str, str]]:
+        """Namespace and name of the Services."""
+        default = self.settings.namespace or self.namespace
+        return sorted({(service.namespace or default, service.name) for service in self.settings.service})
+
+
+def kinds(settings: Settings, *, api: bool) -> tuple[str, ...]:
+    """The ways by name, the most preferred first.
+
+    Args:
+        settings: what is wanted.
+        api: whether there are credentials for an API server.
+    """
+    if settings.selector:
+        return ("pods",)
+    if settings.source != "auto":
+        return (settings.source,)
+    if not api:
+        return ("dns",)
+    return ("endpointslice", "endpoints", "dns")
+
+
+def make(means: Means) -> list[Way]:
+    """The ways."""
+    makers: Mapping[str, Callable[[Means], Way]] = {
+        "endpointslice": partial(_reflected, "endpointslice", _endpoint_slices),
+        "endpoints": partial(_reflected, "endpoints", _endpoints),
+        "pods": partial(_reflected, "pods", _pods),
+        "dns": _dns,
+    }
+    return [makers[kind](means) for kind in kinds(means.settings, api=means.connection is not None)]
+
+
+def _endpoint_slices(means: Means) -> list[Collection]:
+    """One for each namespace: a Role covers one, and so does a resourceVersion that is asked for."""
+    names: dict[str, list[str]] = {}
+    for namespace, name in means.services:
+        names.setdefault(namespace, []).append(name)
+    return [endpoint_slices(namespace, services, means.projection) for namespace, services in names.items()]
+
+
+def _endpoints(means: Means) -> list[Collection]:
+    return [endpoints(namespace, name, means.projection) for namespace, name in means.services]
+
+
+def _pods(means: Means) -> list[Collection]:
+    settings = means.settings
+    return [
+        pods(
+            settings.namespace or means.namespace,
+            settings.selector,
+            settings.field_selector,
+            PodProjection(projection=means.projection, split=settings.split, cluster_label=settings.cluster_id),
+        )
+    ]
+
+
+def _reflected(kind: str, collect: Callable[[Means], Sequence[Collection]], means: Means) -> Way:
+    """A way by reflectors, with a floor each."""
+    scopes = [collection.scope for collection in collect(means)]
+    connection = means.connection
+    assert connection is not None  # noqa: S101 - kinds() leaves these out otherwise
+
+    def sources() -> list[Source]:
+        return [
+            Reflector(
+                connection,
+                collection,
+                metrics=means.metrics,
+                floor=means.floor.get(collection.scope, ""),
+                clock=means.clock,
+                dice=means.dice,
+                timing=Timing(),
+            )
+            for collection in collect(means)
+        ]
+
+    return _way(kind, scopes, sources, means)
+
+
+def _dns(means: Means) -> Way:
+    scopes = [f"dns/{namespace}/{name}" for namespace, name in means.services]
+
+    def sources() -> list[Source]:
+        from sidecar.sources.dns import Dns  # noqa: PLC0415 - dnspython is 3 MB, and seldom needed
+        from sidecar.sources.records import Wanted  # noqa: PLC0415
+        from sidecar.sources.resolver import Resolver  # noqa: PLC0415
+
+        settings = means.settings
+        resolver = Resolver(servers=settings.dns_server, zone=settings.cluster_domain, metrics=means.metrics)
+        return [
+            Dns(
+                resolver,
+                Wanted(
+                    service=name,
+                    namespace=namespace,
+                    port=settings.port,
+                    family=settings.address_family,
+                    own_addresses=frozenset(settings.pod_ip),
+                ),
+                metrics=means.metrics,
+                clock=means.clock,
+                dice=means.dice,
+            )
+            for namespace, name in means.services
+        ]
+
+    return _way("dns", scopes, sources, means)
+
+
+def _way(kind: str, scopes: Iterable[str], sources: Callable[[], Sequence[Source]], means: Means) -> Way:
+    scopes = tuple(scopes)
+    for scope in scopes:
+        means.metrics.expect(scope)
+    return Way(Track(kind, scopes, means.settings.address_family), sources)

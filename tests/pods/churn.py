@@ -1,0 +1,71 @@
+"""A Service that never rests, and a reader of a pod's files that never does either."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster import objects
+from tests.cluster.api import Json
+from tests.pods.scene import Scene
+from tests.readers.tight_loop import size
+
+ROOT = Path(__file__).parents[2]
+
+PAUSE = 0.02
+"""Seconds between two changes."""
+
+FILES = {"json": "members.json", "jgroups": "hosts.txt"}
+
+OUTPUT = " ".join(f"{form}=/membership/{name}" for form, name in FILES.items())
+"""The sidecar's outputs, for the reader."""
+
+
+def members(state: int, namespace: str, service: str = "app") -> Json:
+    """The service in a state, as ``tight_loop`` expects it: the port of every member is the state's number."""
+    endpoints = [objects.endpoint(f"10.0.0.{number + 1}") for number in range(size(state))]
+    return objects.endpoint_slice(f"{service}-1", namespace, endpoints, service=service, ports={"member": state})
+
+
+@dataclass
+class Churn:
+    """What was changed, and what was read."""
+
+    state: int = 0
+    reads: int = 0
+    states: int = 0
+    """How many different states the reader saw."""
+
+
+@asynccontextmanager
+async def churning(scene: Scene, pod: str) -> AsyncIterator[Churn]:
+    """Until the end of the block, change the service all the time and read the pod's files as fast as possible.
+
+    Raises:
+        AssertionError: if a file was torn, missing or older than what was read before.
+    """
+    volume = await scene.volume(pod)
+    files = [f"{form}={volume / name}" for form, name in FILES.items()]
+    command = [sys.executable, "-m", "tests.readers.tight_loop", *files]
+    churn = Churn()
+    changing = asyncio.create_task(_change(scene, churn))
+    reader = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        yield churn
+    finally:
+        changing.cancel()
+        reader.terminate()
+        report = json.loads(reader.communicate()[0])
+    assert report["problem"] == ""
+    churn.reads, churn.states = report["reads"], report["states"]
+
+
+async def _change(scene: Scene, churn: Churn) -> None:
+    while True:
+        churn.state += 1
+        await objects.write_endpoint_slice(scene.api, members(churn.state, scene.namespace))
+        await asyncio.sleep(PAUSE)

@@ -1,0 +1,62 @@
+"""A source on its own, against the real API server: what it says of the members, without a daemon around it."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sidecar.members import Member
+from sidecar.metrics import Metrics
+from sidecar.sources.collection import Collection
+from sidecar.sources.reflector import Reflector, Timing
+from tests.builders import Followed, connected, following, grants
+from tests.cluster.control_plane import ControlPlane
+
+PATIENCE = 20.0
+"""Seconds for controllers and events on a busy machine; a failure, never the way to success."""
+
+
+@asynccontextmanager
+async def reflected(
+    control_plane: ControlPlane, token: str, collection: Collection, *, floor: str = ""
+) -> AsyncIterator[Followed]:
+    """What a collection says to whoever the token stands for.
+
+    Args:
+        control_plane: the cluster.
+        token: of a ServiceAccount.
+        collection: what to follow.
+        floor: the resourceVersion that a predecessor saw.
+    """
+    metrics = Metrics([])
+    metrics.expect(collection.scope)
+    load = grants(control_plane.url, token=token, ca=control_plane.ca_file)
+    async with connected(load, metrics=metrics) as connection:
+        reflector = Reflector(
+            connection,
+            collection,
+            metrics=metrics,
+            floor=floor,
+            clock=asyncio.get_running_loop().time,
+            dice=random.random,
+            timing=Timing(),
+        )
+        async with following(reflector) as followed:
+            yield followed
+
+
+def members(followed: Followed) -> list[Member]:
+    """The members of all origins, by name."""
+    found = [member for group in followed.groups.values() for member in group.members.values()]
+    return sorted(found, key=lambda member: (member.name, member.uid))
+
+
+def states(followed: Followed) -> dict[str, tuple[bool, bool, bool]]:
+    """Ready, serving and terminating, by name."""
+    return {member.name: (member.ready, member.serving, member.terminating) for member in members(followed)}
+
+
+async def until_states(followed: Followed, **expected: tuple[bool, bool, bool]) -> None:
+    """Wait until the members are these, with dashes for underscores."""
+    wanted = {name.replace("_", "-"): state for name, state in expected.items()}
+    await followed.until(lambda said: states(said) == wanted, within=PATIENCE)

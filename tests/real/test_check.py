@@ -1,0 +1,247 @@
+"""``check`` against the real API server: every finding is true, and its cure, applied as it is printed, cures.
+
+Scope: the command as it is shipped, in a process of its own. What is found in which case is a table in ``test_check``;
+volumes and DNS are in ``test_check_surroundings``.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import yaml
+
+from tests.cluster import objects
+from tests.cluster.access import rules_of
+from tests.cluster.api import Api, Json
+from tests.cluster.control_plane import ControlPlane
+from tests.real import scene
+from tests.real.sidecar import ROLE, ROOT
+
+SERVICES = [{"apiGroups": [""], "resources": ["services"], "verbs": ["get"]}]
+"""What the sidecar does not need, and ``check`` may have."""
+
+
+class Checked(NamedTuple):
+    """What a run of the command came to."""
+
+    code: int
+    out: str
+
+    def of(self, subject: str) -> list[tuple[str, str]]:
+        """Level and sentence of the findings about it."""
+        return [(row["level"], row["sentence"]) for row in self.rows if row["subject"] == subject]
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        """All findings of ``--output-format json``."""
+        rows: list[dict[str, str]] = json.loads(self.out)
+        return rows
+
+    @property
+    def errors(self) -> list[str]:
+        """The subjects of the errors."""
+        return [row["subject"] for row in self.rows if row["level"] == "error"]
+
+
+async def check(kubeconfig: Path, directory: Path, *options: str, form: str = "json") -> Checked:
+    """Run it, as the ServiceAccount of the kubeconfig."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "sidecar", "check", f"--kubeconfig={kubeconfig}", f"--output-format={form}"),
+        *(f"--output=json={directory / 'members.json'}", *options),
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "HOME": str(directory)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        out, complaints = await asyncio.wait_for(process.communicate(), 30)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert complaints == b""
+    assert process.returncode is not None
+    return Checked(process.returncode, out.decode())
+
+
+async def admit(control_plane: ControlPlane, namespace: str, directory: Path, rules: list[Json]) -> Path:
+    """The kubeconfig of a ServiceAccount that may do what the rules say."""
+    token = await control_plane.service_account(namespace, scene.ACCOUNT, rules)
+    return scene.write_pass(control_plane, namespace, directory, token).kubeconfig
+
+
+def who(namespace: str) -> str:
+    """The ServiceAccount, as sentences name it."""
+    return f"The service account {scene.ACCOUNT} of namespace {namespace}"
+
+
+RIGHTS = "rights endpointslices.discovery.k8s.io in {}"
+
+
+async def test_everything_right(control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path) -> None:
+    """With a headless Service, running pods, the Role that ships and a look at the Service, there is no error."""
+    kubeconfig = await admit(control_plane, namespace, tmp_path, rules_of(ROLE) + SERVICES)
+    await admin.create(objects.service("web", namespace))
+    await objects.run_pods(admin, namespace, {"web-0": "10.1.0.1", "web-1": "10.1.0.2"})
+    await objects.set_ready(admin, namespace, "web-1", ready=False)
+    told = f"members {namespace}/web"
+    async with asyncio.timeout(20):
+        while "2 members, 1 of them ready" not in str(
+            (checked := await check(kubeconfig, tmp_path, "--service=web")).of(told)
+        ):
+            pass  # the controller has not seen them yet
+    assert checked.code == 0
+    assert checked.errors == []
+    assert checked.of("api")[0] == (
+        "ok",
+        f"{control_plane.url} answers, and takes us for {who(namespace)[0].lower()}{who(namespace)[1:]}.",
+    )
+    assert checked.of(RIGHTS.format(namespace)) == [
+        ("ok", f"{who(namespace)} may list and watch what the source follows.")
+    ]
+    assert checked.of(f"service {namespace}/web") == [
+        ("ok", "It is headless."),
+        ("ok", "It selects the pods with app=web."),
+    ]
+    assert checked.of(told) == [("ok", "2 members, 1 of them ready, at port 8080.")]
+
+
+async def test_it_needs_no_more_than_the_sidecar(
+    control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path
+) -> None:
+    """With the Role that ships, the Service is not checked, and that is no error."""
+    kubeconfig = await admit(control_plane, namespace, tmp_path, rules_of(ROLE))
+    await admin.create(objects.service("web", namespace, selector=None))
+    await scene.write_members(admin, namespace, ["10.1.0.1"])
+    checked = await check(kubeconfig, tmp_path, "--service=web")
+    account = f"the service account {scene.ACCOUNT} of namespace {namespace}"
+    assert checked.of(f"service {namespace}/web") == [("ok", f"Not checked, because {account} may not get services.")]
+    assert checked.of(f"members {namespace}/web") == [("ok", "1 member, 1 of them ready, at port 8080.")]
+    assert checked.code == 0
+
+
+@pytest.mark.parametrize(
+    ("verbs", "missing"), [((), "list and watch"), (("get", "list"), "watch"), (("watch",), "list")], ids=str
+)
+async def test_the_printed_role_cures(
+    control_plane: ControlPlane,
+    admin: Api,
+    namespace: str,
+    tmp_path: Path,
+    verbs: tuple[str, ...],
+    missing: str,
+) -> None:
+    """What is missing is named; the documents that are printed, applied as they are, leave nothing missing."""
+    rules = [rule | {"verbs": list(verbs)} for rule in rules_of(ROLE)] if verbs else []
+    kubeconfig = await admit(control_plane, namespace, tmp_path, rules)
+    await admin.create(objects.service("web", namespace, selector=None))
+    await scene.write_members(admin, namespace, ["10.1.0.1"])
+    before = await check(kubeconfig, tmp_path, "--service=web")
+    assert before.code == 1
+    assert before.errors == [RIGHTS.format(namespace)]
+    assert before.of(RIGHTS.format(namespace)) == [("error", f"{who(namespace)} may not {missing} them.")]
+    printed = (await check(kubeconfig, tmp_path, "--service=web", form="text")).out
+    documents = list(yaml.safe_load_all(printed[printed.index("---\n") :]))
+    assert [document["kind"] for document in documents] == ["Role", "RoleBinding"]
+    for document in documents:
+        await admin.create(document)
+    async with asyncio.timeout(20):
+        while (after := await check(kubeconfig, tmp_path, "--service=web")).code:
+            pass  # the API server has not seen them yet
+    assert after.of(RIGHTS.format(namespace)) == [
+        ("ok", f"{who(namespace)} may list and watch what the source follows.")
+    ]
+
+
+async def test_the_printed_role_is_the_one_that_ships(
+    control_plane: ControlPlane, namespace: str, tmp_path: Path
+) -> None:
+    """The two cannot drift apart."""
+    kubeconfig = await admit(control_plane, namespace, tmp_path, [])
+    printed = (await check(kubeconfig, tmp_path, "--service=web", form="text")).out
+    role, binding = yaml.safe_load_all(printed[printed.index("---\n") :])
+    assert role["rules"] == rules_of(ROLE)
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": scene.ACCOUNT, "namespace": namespace}]
+
+
+@pytest.mark.parametrize(
+    ("service", "options", "finding"),
+    [
+        pytest.param(None, (), ("error", "service", "There is no such Service."), id="missing"),
+        pytest.param(
+            {"clusterIP": None}, (), ("warning", "service", "It is not headless: its cluster IP is 10."), id="VIP"
+        ),
+        pytest.param(
+            {"selector": None},
+            (),
+            ("error", "service", "It has no selector and no endpoints: it will never have a member."),
+            id="no selector",
+        ),
+        pytest.param(
+            {},
+            ("--port=clustr",),
+            ("error", "port", "Service {} has no port named 'clustr'; it has: http (8080)."),
+            id="port",
+        ),
+        pytest.param(
+            {"ports": {"http": 80, "cluster": 7800}},
+            (),
+            ("error", "port", "Service {} has several ports: http (80), cluster (7800)."),
+            id="ports",
+        ),
+        pytest.param({}, (), ("warning", "members", "There are none yet, hence nothing to publish."), id="no pods"),
+        pytest.param(
+            {"publish_not_ready": True},
+            (),
+            ("warning", "service", "With publishNotReadyAddresses every member counts as ready"),
+            id="always ready",
+        ),
+        pytest.param(
+            {"type": "ExternalName", "externalName": "example.org", "clusterIP": "", "selector": None},
+            (),
+            ("error", "service", "It is an alias of a name (ExternalName) and has no endpoints."),
+            id="alias",
+        ),
+    ],
+)
+async def test_what_is_wrong_with_a_service(
+    control_plane: ControlPlane,
+    admin: Api,
+    namespace: str,
+    tmp_path: Path,
+    service: Json | None,
+    options: tuple[str, ...],
+    finding: tuple[str, str, str],
+) -> None:
+    """Each of these stops the sidecar, or may be meant otherwise."""
+    kubeconfig = await admit(control_plane, namespace, tmp_path, rules_of(ROLE) + SERVICES)
+    if service is not None:
+        await admin.create(objects.service("web", namespace, **service))
+    checked = await check(kubeconfig, tmp_path, "--service=web", *options)
+    level, about, sentence = finding
+    told = checked.of(f"{about} {namespace}/web")
+    assert [one for one in told if one[0] == level and one[1].startswith(sentence.format(f"{namespace}/web"))], told
+    assert checked.code == (level == "error")
+
+
+async def test_a_token_that_is_no_good(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
+    """The API server's refusal is one finding, not one for everything that could not be asked."""
+    kubeconfig = scene.write_pass(control_plane, namespace, tmp_path, "no-token").kubeconfig
+    checked = await check(kubeconfig, tmp_path, "--service=web")
+    assert checked.errors == ["api"]
+    assert "The API server does not accept the token (401 on create" in checked.of("api")[0][1]
+    assert checked.code == 1
+
+
+async def test_somebody_else_is_told_apart(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
+    """What an administrator may says nothing about the pods; the Role for them is printed all the same."""
+    kubeconfig = control_plane.kubeconfig(tmp_path / "admin", namespace=namespace)
+    checked = await check(kubeconfig, tmp_path, "--service=web", form="text")
+    assert f"warning api: {control_plane.url} answers, and takes us for the user admin." in checked.out
+    role, binding = yaml.safe_load_all(checked.out[checked.out.index("---\n") :])
+    assert role["rules"] == rules_of(ROLE)
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "default", "namespace": namespace}]

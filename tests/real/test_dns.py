@@ -1,0 +1,237 @@
+"""DNS as a source against the real CoreDNS, fed by a real control plane.
+
+Scope: that what Kubernetes makes of Services and pods comes out as the members, and that CoreDNS behaves as the scripts
+of test_dns say. The polls are quicker than a daemon's, which changes nothing else.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sidecar.members import Failed, Listed, Member
+from sidecar.metrics import Metrics
+from sidecar.sources.belief import Confirmation
+from sidecar.sources.dns import Dns, Timing
+from sidecar.sources.names import Nameserver
+from sidecar.sources.records import Wanted
+from sidecar.sources.resolver import Patience, Resolver
+from tests.builders import Followed, following
+from tests.cluster import objects
+from tests.cluster.api import Api
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.coredns import CoreDns
+from tests.cluster.fixtures import require_programs
+from tests.real.scene import figure, write_members
+
+TTL = 1
+"""Seconds, of answers and of absences."""
+
+PATIENCE = 20.0
+"""Seconds for CoreDNS to hear of a change, on a machine that is busy with other tests."""
+
+DUAL_STACK: dict[str, Any] = {"ipFamilyPolicy": "PreferDualStack", "ipFamilies": ["IPv4", "IPv6"]}
+
+
+class ClusterDns(CoreDns):
+    """CoreDNS that answers reverse questions, too, as kubeadm and all providers set it up."""
+
+    def __init__(self, control_plane: ControlPlane) -> None:
+        super().__init__(control_plane, ttl=TTL)
+        corefile = control_plane.directory / f"Corefile.{self.port}"
+        text = corefile.read_text()
+        zones = f"cluster.local:{self.port}"
+        text = text.replace(zones, f"{zones} in-addr.arpa:{self.port} ip6.arpa:{self.port}")
+        corefile.write_text(text.replace("kubernetes cluster.local", "kubernetes cluster.local in-addr.arpa ip6.arpa"))
+
+
+@pytest.fixture(scope="module")
+def cluster_dns(pytestconfig: pytest.Config, control_plane: ControlPlane) -> Iterator[ClusterDns]:
+    """One for these tests alone: they kill it."""
+    require_programs(pytestconfig, ["coredns"])
+    server = ClusterDns(control_plane)
+    server.start()
+    yield server
+    server.stop()
+
+
+def poll(
+    server: CoreDns, namespace: str, *, port: str = "", family: str = "auto", metrics: Metrics | None = None
+) -> Dns:
+    """A source of the Service web."""
+    metrics = metrics or Metrics([])
+    resolver = Resolver(
+        servers=[Nameserver(server.host, server.port)],
+        zone="cluster.local",
+        metrics=metrics,
+        patience=Patience(answer=0.5, question=1.0),
+    )
+    return Dns(
+        resolver,
+        Wanted(service="web", namespace=namespace, port=port, family=family),
+        metrics=metrics,
+        clock=asyncio.get_running_loop().time,
+        dice=lambda: 0.0,
+        timing=Timing(shortest=0.2, retry=0.2, retry_cap=0.5),
+        confirmation=Confirmation(),
+    )
+
+
+def members(seen: Followed) -> list[Member]:
+    """Those of all groups, in order."""
+    found = [member for group in seen.groups.values() for member in group.members.values()]
+    return sorted(found, key=lambda member: member.key)
+
+
+def addresses(seen: Followed) -> set[str]:
+    """Their addresses."""
+    return {member.address for member in members(seen)}
+
+
+def failed(seen: Followed, reason: str) -> bool:
+    """Whether it last failed for that."""
+    last = seen.events[-1] if seen.events else None
+    return isinstance(last, Failed) and last.reason == reason
+
+
+async def test_a_services_ready_pods_are_its_members(cluster_dns: CoreDns, admin: Api, namespace: str) -> None:
+    """They come and go as they become ready; a Service without named ports needs none."""
+    await admin.create(objects.service("web", namespace))
+    await objects.run_pods(admin, namespace, {"web-0": "10.3.0.1", "web-1": "10.3.0.2"})
+    async with following(poll(cluster_dns, namespace, port="8080")) as seen:
+        await seen.until(lambda seen: addresses(seen) == {"10.3.0.1", "10.3.0.2"}, within=PATIENCE)
+        await objects.set_ready(admin, namespace, "web-0", ready=False)
+        await seen.until(lambda seen: addresses(seen) == {"10.3.0.2"}, within=PATIENCE)
+        await objects.set_ready(admin, namespace, "web-0", ready=True)
+        await seen.until(lambda seen: len(addresses(seen)) == 2, within=PATIENCE)
+    assert [(member.name, member.port, member.ready) for member in members(seen)] == [("", 8080, True)] * 2
+    assert "AAAA" in {origin.rpartition("/")[2] for origin in seen.groups}
+
+
+async def test_a_named_port_brings_hostnames_and_ports(cluster_dns: CoreDns, admin: Api, namespace: str) -> None:
+    """A pod with a hostname is one member with both addresses, another one is its addresses."""
+    await admin.create(objects.service("web", namespace, **DUAL_STACK))
+    await objects.ensure_node(admin)
+    named = objects.pod("web-0", namespace, hostname="db--1", subdomain="web")
+    await objects.run_pod(admin, named, ["10.3.1.1", "fd00:3:1::1"])
+    await objects.run_pod(admin, objects.pod("web-1", namespace), ["10.3.1.2", "fd00:3:1::2"])
+    expected = [
+        ("", ("10.3.1.2",), 8080, ""),
+        ("db--1", ("10.3.1.1", "fd00:3:1::1"), 8080, "db--1"),
+        ("", ("fd00:3:1::2",), 8080, ""),
+    ]
+
+    def told(seen: Followed) -> list[tuple[str, tuple[str, ...], int | None, str]]:
+        return [(one.name, one.addresses, one.port, one.hostname) for one in members(seen)]
+
+    async with following(poll(cluster_dns, namespace, port="http")) as seen:
+        await seen.until(lambda seen: told(seen) == expected, within=PATIENCE)
+    async with following(poll(cluster_dns, namespace, port="https")) as seen:
+        await seen.until(lambda seen: failed(seen, "no_port"), within=PATIENCE)
+
+
+@pytest.mark.parametrize(("family", "prefixes"), [("auto", {"10.3", "fd00"}), ("ipv4", {"10.3"}), ("ipv6", {"fd00"})])
+async def test_a_dual_stack_service_has_both_families(
+    cluster_dns: CoreDns, admin: Api, namespace: str, family: str, prefixes: set[str]
+) -> None:
+    """Or the wanted one."""
+    await admin.create(objects.service("web", namespace, **DUAL_STACK))
+    await objects.ensure_node(admin)
+    await objects.run_pod(admin, objects.pod("web-0", namespace), ["10.3.2.1", "fd00:3:2::1"])
+    async with following(poll(cluster_dns, namespace, family=family)) as seen:
+        await seen.until(lambda seen: {address[:4] for address in addresses(seen)} == prefixes, within=PATIENCE)
+
+
+@pytest.mark.parametrize("port", ["", "http"])
+async def test_the_last_ready_pod_leaves_only_for_certain(
+    cluster_dns: CoreDns, admin: Api, namespace: str, port: str
+) -> None:
+    """CoreDNS says NXDOMAIN to both questions; three times, and for longer than it may be cached."""
+    await admin.create(objects.service("web", namespace))
+    await objects.run_pods(admin, namespace, {"web-0": "10.3.3.1"})
+    async with following(poll(cluster_dns, namespace, port=port)) as seen:
+        await seen.until(lambda seen: addresses(seen) == {"10.3.3.1"}, within=PATIENCE)
+        await objects.set_ready(admin, namespace, "web-0", ready=False)
+        await seen.until(lambda seen: failed(seen, "absent"), within=PATIENCE)
+        assert addresses(seen) == {"10.3.3.1"}
+        await seen.until(lambda seen: not addresses(seen), within=PATIENCE)
+        assert all("NXDOMAIN" in group.warning for group in seen.groups.values())
+        await objects.set_ready(admin, namespace, "web-0", ready=True)
+        await seen.until(lambda seen: addresses(seen) == {"10.3.3.1"}, within=PATIENCE)
+    absences = [
+        (at, event)
+        for at, event in zip(seen.times, seen.events, strict=True)
+        if isinstance(event, Failed) and event.reason == "absent" and "is gone" in event.sentence
+    ]
+    emptied = next(
+        at
+        for at, event in zip(seen.times, seen.events, strict=True)
+        if isinstance(event, Listed) and at > absences[0][0] and not any(group.members for group in event.groups)
+    )
+    assert len(absences) == 2
+    assert emptied - absences[0][0] > TTL
+
+
+async def test_a_dead_dns_server_changes_nothing(cluster_dns: CoreDns, admin: Api, namespace: str) -> None:
+    """The set stays while it is away; what happened meanwhile is there when it is back."""
+    await admin.create(objects.service("web", namespace))
+    await objects.run_pods(admin, namespace, {"web-0": "10.3.4.1", "web-1": "10.3.4.2"})
+    async with following(poll(cluster_dns, namespace)) as seen:
+        await seen.until(lambda seen: len(addresses(seen)) == 2, within=PATIENCE)
+        cluster_dns.stop()
+        try:
+            await seen.until(lambda seen: failed(seen, "timeout") or failed(seen, "connection"), within=PATIENCE)
+            await objects.run_pods(admin, namespace, {"web-2": "10.3.4.3"})
+            count = len(seen.events)
+            await seen.until(lambda seen: len(seen.events) >= count + 3, within=PATIENCE)
+            assert addresses(seen) == {"10.3.4.1", "10.3.4.2"}
+            assert all(isinstance(event, Failed) for event in seen.events[count:])
+        finally:
+            await asyncio.to_thread(cluster_dns.start)
+        await seen.until(lambda seen: len(addresses(seen)) == 3, within=PATIENCE)
+    sentences = {event.sentence for event in seen.events if isinstance(event, Failed)}
+    assert all("Nobody answers" in sentence for sentence in sentences)
+
+
+@pytest.mark.parametrize("port", ["8080", "http"])
+async def test_200_members_come_over_tcp(cluster_dns: CoreDns, admin: Api, namespace: str, port: str) -> None:
+    """All of them: 3.2 KiB of addresses and 20 KiB of SRV records do not fit into a datagram."""
+    every = {f"10.3.{5 + number // 100}.{number % 100 + 1}" for number in range(200)}
+    await admin.create(objects.service("web", namespace, selector=None))
+    await write_members(admin, namespace, sorted(every))
+    metrics = Metrics([])
+    async with following(poll(cluster_dns, namespace, port=port, family="ipv4", metrics=metrics)) as seen:
+        await seen.until(lambda seen: addresses(seen) == every, within=PATIENCE)
+        started, count = time.process_time(), len(seen.events)
+        await seen.until(lambda seen: len(seen.events) >= count + 3, within=PATIENCE)
+        figure(f"port {port}: {(time.process_time() - started) / 3 * 1000:.1f} ms CPU a poll of 200 members over TCP")
+    assert {member.port for member in members(seen)} == {8080}
+    kind = "A" if port == "8080" else "SRV"
+    labels = {"type": kind, "rcode": "NOERROR"}
+    assert (metrics.registry.get_sample_value("membership_dns_queries_total", labels) or 0) >= 4
+
+
+@pytest.mark.parametrize("port", ["", "http"])
+async def test_a_service_with_a_cluster_ip_is_not_headless(
+    cluster_dns: CoreDns, admin: Api, namespace: str, port: str
+) -> None:
+    """Its own address is never a member's, of either family."""
+    made = await admin.create(objects.service("web", namespace, clusterIP=None, **DUAL_STACK))
+    await objects.run_pods(admin, namespace, {"web-0": "10.3.7.1"})
+    async with following(poll(cluster_dns, namespace, port=port)) as seen:
+        await seen.until(lambda seen: failed(seen, "not_headless"), within=PATIENCE)
+    last = seen.events[-1]
+    assert isinstance(last, Failed)
+    assert any(address in last.sentence for address in made["spec"]["clusterIPs"])
+    assert not members(seen)
+    assert not any(isinstance(event, Listed) for event in seen.events)
+
+
+async def test_a_zone_that_is_not_served_is_refused(cluster_dns: CoreDns, namespace: str) -> None:
+    """The wrong --cluster-domain has its own sentence."""
+    metrics = Metrics([])
+    server = Nameserver(cluster_dns.host, cluster_dns.port)
+    found = await Resolver(servers=[server], zone="corp.example", metrics=metrics).ask(f"web.{namespace}.svc", "A")
+    assert "REFUSED: it does not serve that zone, or not us; correct --dns-server or --cluster-domain" in str(found)

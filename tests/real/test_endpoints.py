@@ -1,0 +1,118 @@
+"""The source ``endpoints`` against the real endpoints controller, with a Role that names the one object."""
+
+import asyncio
+
+from sidecar.members import Failed
+from sidecar.sources.endpoints import endpoints
+from sidecar.sources.objects import Projection
+from tests.builders import Followed
+from tests.cluster import objects
+from tests.cluster.api import Api, Json
+from tests.cluster.control_plane import ControlPlane
+from tests.real.following import PATIENCE, members, reflected, until_states
+
+READY, NOT_READY = (True, True, False), (False, False, False)
+
+CAPACITY = 1000
+"""Addresses that the controller leaves in the object (pkg/controller/endpoint, ``maxCapacity``)."""
+
+AT_ONCE = 16
+"""Pods that are made at the same time."""
+
+
+def may_read(name: str) -> list[Json]:
+    """The rules that let a sidecar follow the Endpoints of that name, and no others."""
+    verbs = ["get", "list", "watch"]
+    return [{"apiGroups": [""], "resources": ["endpoints"], "resourceNames": [name], "verbs": verbs}]
+
+
+def warning(followed: Followed) -> str:
+    """The warnings of all origins."""
+    return " ".join(group.warning for group in followed.groups.values())
+
+
+async def test_pods_through_their_lives(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
+    """Ready, not ready and gone, as the object says it; a terminating pod leaves at once."""
+    token = await control_plane.service_account(namespace, "reader", may_read("web"))
+    await admin.create(objects.service("web", namespace))
+    async with reflected(control_plane, token, endpoints(namespace, "web", Projection())) as followed:
+        await objects.run_pods(admin, namespace, {"web-0": "10.1.0.1", "web-1": "10.1.0.2"})
+        await until_states(followed, web_0=READY, web_1=READY)
+        await objects.set_ready(admin, namespace, "web-1", ready=False)
+        await until_states(followed, web_0=READY, web_1=NOT_READY)
+        (first, _) = members(followed)
+        pod = await admin.get("Pod", "web-0", namespace)
+        assert (first.uid, first.node, first.service) == (pod["metadata"]["uid"], objects.NODE, "web")
+        assert (first.address, first.port) == ("10.1.0.1", 8080)
+        await objects.terminate(admin, namespace, "web-0")
+        await until_states(followed, web_1=NOT_READY)
+        await admin.delete("Service", "web", namespace)
+        await until_states(followed)
+
+
+async def test_who_may_not_read_it_is_told(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
+    """A Role that names another object does not do, and a missing right changes no member."""
+    token = await control_plane.service_account(namespace, "reader", may_read("other"))
+    await admin.create(objects.service("web", namespace))
+    async with reflected(control_plane, token, endpoints(namespace, "web", Projection())) as followed:
+        await followed.until(lambda said: said.of(Failed), within=PATIENCE)
+        (failed,) = followed.of(Failed)[:1]
+        assert isinstance(failed, Failed)
+        assert failed.reason == "forbidden"
+        assert "endpoints" in failed.sentence
+        assert not followed.groups
+
+
+async def test_named_ports_of_two_versions(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
+    """A targetPort by name has the number of each pod; the controller packs them into subsets of their own."""
+    token = await control_plane.service_account(namespace, "reader", may_read("web"))
+    await objects.ensure_node(admin)
+    ports = [{"name": "cluster", "port": 1, "targetPort": "cluster"}, {"name": "http", "port": 80, "targetPort": 8080}]
+    service = objects.service("web", namespace)
+    service["spec"]["ports"] = ports
+    await admin.create(service)
+    for number, port in enumerate((7800, 7801)):
+        body = objects.pod(f"web-{number}", namespace, ports={"cluster": port})
+        await objects.run_pod(admin, body, [f"10.1.0.{number + 1}"])
+    await objects.run_pod(admin, objects.pod("web-2", namespace), ["10.1.0.3"])  # has no port of that name
+    async with reflected(control_plane, token, endpoints(namespace, "web", Projection(port="cluster"))) as followed:
+        await until_states(followed, web_0=READY, web_1=READY)
+        assert [member.port for member in members(followed)] == [7800, 7801]
+        assert len((await admin.get("Endpoints", "web", namespace))["subsets"]) == 3
+
+
+async def test_dual_stack_has_one_family_here(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
+    """The Service's first one: that is all an Endpoints object can say."""
+    token = await control_plane.service_account(namespace, "reader", may_read("web"))
+    await objects.ensure_node(admin)
+    await admin.create(
+        objects.service("web", namespace, ipFamilyPolicy="RequireDualStack", ipFamilies=["IPv6", "IPv4"])
+    )
+    await objects.run_pod(admin, objects.pod("web-0", namespace), ["10.1.0.1", "fd00:1::1"])
+    async with reflected(control_plane, token, endpoints(namespace, "web", Projection())) as followed:
+        await until_states(followed, web_0=READY)
+        assert [member.addresses for member in members(followed)] == [("fd00:1::1",)]
+
+
+async def test_more_than_a_thousand_addresses_are_truncated_and_said(
+    control_plane: ControlPlane, admin: Api, namespace: str
+) -> None:
+    """A thousand are named, with a warning, until there are no more of them than that."""
+    token = await control_plane.service_account(namespace, "reader", may_read("web"))
+    await objects.ensure_node(admin)
+    async with reflected(control_plane, token, endpoints(namespace, "web", Projection())) as followed:
+
+        async def run_every(start: int) -> None:
+            for number in range(start, CAPACITY + 1, AT_ONCE):
+                address = f"10.1.{number // 250}.{number % 250 + 1}"
+                await objects.run_pod(admin, objects.pod(f"web-{number}", namespace), [address])
+
+        await asyncio.gather(*(run_every(start) for start in range(AT_ONCE)))
+        await admin.create(objects.service("web", namespace))
+        await followed.until(warning, within=PATIENCE)
+        assert len(members(followed)) == CAPACITY
+        assert warning(followed).startswith(f"endpoints/{namespace}/web is truncated")
+        await objects.remove(admin, namespace, "web-7")
+        await followed.until(lambda said: not warning(said), within=PATIENCE)
+        assert len(members(followed)) == CAPACITY
+        assert all(member.name != "web-7" for member in members(followed))

@@ -1,0 +1,196 @@
+"""``check`` on what is around it: real volumes, a DNS server on a real socket, an API server that is away.
+
+Nothing here is judged anew (that is ``test_check``); what is shown is that what is seen is so, and that nothing is left
+behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from sidecar.check import volumes
+
+ROOT = Path(__file__).parents[1]
+
+NOBODY = 65534
+
+
+def check(directory: Path, *options: str, mount: str = "") -> dict[str, list[tuple[str, str]]]:
+    """Level and sentence of every finding by subject, of a run that cannot reach any API server.
+
+    Args:
+        directory: for the output ``members.json``.
+        options: more of them.
+        mount: a script that mounts something before, for this run alone. Without the right to do so, the test is
+            skipped.
+    """
+    command = [sys.executable, "-W", "error", "-m", "sidecar", "check", "--output-format=json", "--service=app"]
+    command += [f"--output=json={directory / 'members.json'}", f"--kubeconfig={directory / 'none'}", *options]
+    if mount:
+        command = [*unshare(directory), "sh", "-ec", f'{mount}; exec "$@"', "sh", *command]
+    before = sorted(directory.iterdir()) if directory.is_dir() else None
+    done = subprocess.run(
+        command, cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    assert done.returncode == 1, "no API server can be reached, which is an error"
+    if before is not None:
+        assert sorted(directory.iterdir()) == before
+    found: dict[str, list[tuple[str, str]]] = {}
+    for row in json.loads(done.stdout):
+        found.setdefault(row["subject"], []).append((row["level"], row["sentence"]))
+    return found
+
+
+def unshare(directory: Path) -> list[str]:
+    """A command that gives another one mounts of its own."""
+    words = ["unshare", "--mount", "--propagation", "private"]
+    if os.geteuid() != 0:
+        words.append("--map-root-user")
+    allowed = subprocess.run([*words, "mount", "-t", "tmpfs", "none", directory], capture_output=True, check=False)
+    if allowed.returncode:
+        pytest.skip(f"mounting needs root or user namespaces: {allowed.stderr.decode().strip()}")
+    return words
+
+
+def of(directory: Path, found: dict[str, list[tuple[str, str]]]) -> list[tuple[str, str]]:
+    """What is said of the output."""
+    return found[f"output {directory / 'members.json'}"]
+
+
+# --- Volumes
+
+WRITTEN = ("ok", "A file was created beside it and renamed.")
+
+
+def test_a_directory_that_is_no_volume(tmp_path: Path) -> None:
+    """It can be written, but who would see it? Nothing is left in it."""
+    assert of(tmp_path, check(tmp_path))[0] == WRITTEN
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_volume_in_memory(tmp_path: Path) -> None:
+    """An emptyDir with ``medium: Memory``; with little in it."""
+    place = shlex.quote(str(tmp_path))
+    found = of(tmp_path, check(tmp_path, mount=f"mount -t tmpfs -o size=512k none {place}"))
+    assert found == [
+        WRITTEN,
+        ("ok", f"It is in memory (tmpfs, mounted at {tmp_path}). Nothing waits for it (fsync)."),
+        found[-1],
+    ]
+    assert found[-1][0] == "warning"
+    assert re.fullmatch(r"There is little room: (508|512) KiB and [0-9]+ files are free\.", found[-1][1]), found
+
+
+def test_a_volume_that_is_read_only(tmp_path: Path) -> None:
+    """Said with the errno, in the words of the publisher."""
+    place = shlex.quote(str(tmp_path))
+    assert of(tmp_path, check(tmp_path, mount=f"mount -t tmpfs -o ro none {place}")) == [
+        ("error", f"{tmp_path}/members.json was not written (EROFS): the volume is mounted read-only.")
+    ]
+
+
+def test_a_volume_that_is_full(tmp_path: Path) -> None:
+    """To the last page."""
+    place = shlex.quote(str(tmp_path))
+    fill = f"mount -t tmpfs -o size=64k none {place}; cat /dev/zero > {place}/filling 2>/dev/null || true"
+    assert of(tmp_path, check(tmp_path, mount=fill)) == [
+        ("error", f"{tmp_path}/members.json was not written (ENOSPC): the volume is full.")
+    ]
+
+
+def test_a_single_file_that_is_mounted(tmp_path: Path) -> None:
+    """A subPath: its reader would never see another inode."""
+    file = tmp_path / "members.json"
+    file.write_text("old")
+    place = shlex.quote(str(file))
+    assert of(tmp_path, check(tmp_path, mount=f"mount --bind {place} {place}")) == [
+        ("error", f"{file} is a mount point (a subPath or a single-file mount).")
+    ]
+    assert file.read_text() == "old"
+
+
+def test_a_file_that_is_there_is_not_touched(tmp_path: Path) -> None:
+    """The check may run beside a sidecar."""
+    file = tmp_path / "members.json"
+    file.write_text("old")
+    stamp = file.stat().st_ino, file.stat().st_mtime_ns
+    assert of(tmp_path, check(tmp_path))[0] == WRITTEN
+    assert (file.stat().st_ino, file.stat().st_mtime_ns) == stamp
+
+
+def test_a_directory_that_is_missing(tmp_path: Path) -> None:
+    """And a directory in the place of the file."""
+    missing = tmp_path / "missing"
+    assert of(missing, check(missing)) == [("error", f"The directory of {missing / 'members.json'} does not exist.")]
+    (tmp_path / "members.json").mkdir()
+    assert of(tmp_path, check(tmp_path)) == [("error", f"{tmp_path / 'members.json'} is a directory.")]
+
+
+def look_as_nobody(directory: str) -> None:
+    """See the test below."""
+    os.setgroups([])
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+    (seen,) = volumes.look([Path(directory) / "members.json"])
+    assert "was not written (EACCES): this user may not write there" in seen.problem, seen
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+def test_a_directory_of_somebody_else(mode: int) -> None:
+    """Whether or not others may look into it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can look as somebody else")
+    code = f"import sys; from {__name__} import look_as_nobody; look_as_nobody(sys.argv[1])"
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(mode)
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", code, directory],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert list(Path(directory).iterdir()) == []
+
+
+# --- The API server
+
+
+def test_there_is_no_api_server(tmp_path: Path) -> None:
+    """One finding that says where it was looked for, and everything else is looked at all the same."""
+    found = check(tmp_path)
+    ((level, sentence),) = found["api"]
+    assert level == "error"
+    assert f"there is no kubeconfig at {tmp_path / 'none'}" in sentence
+    assert [subject for subject in found if subject.startswith("dns ")] == ["dns default/app"]
+
+
+def test_a_check_that_is_told_to_end_has_not_passed(tmp_path: Path) -> None:
+    """An init container that is ended before it has found anything must not look as if nothing were wrong."""
+    fifo = tmp_path / "kubeconfig"
+    os.mkfifo(fifo)
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "sidecar", "check", "--service=app"),
+            *(f"--output=json={tmp_path / 'a'}", f"--kubeconfig={fifo}"),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+    )
+    with fifo.open("wb"):  # it is open at both ends only when somebody reads the credentials
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert out == b""

@@ -46,7 +46,9 @@ COPY --from=build /opt/membership-sidecar /opt/membership-sidecar
 #   SSL_CERT_FILE, _DIR      aiohttp loads the public authorities as it is imported, 1.9 MiB; in a pod the API server's
 #                            authority is the service account's. Where a kubeconfig relies on public authorities, set
 #                            SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
+#   HOME                     a UID that is in no passwd file has none, and what looks for a kubeconfig asks for it
 ENV PATH=/opt/membership-sidecar/bin:$PATH \
+    HOME=/ \
     PYTHONPYCACHEPREFIX=/opt/membership-sidecar/pycache \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONSAFEPATH=1 \

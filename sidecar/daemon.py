@@ -20,7 +20,10 @@ from sidecar.following import Following
 from sidecar.keeper import Keeper
 from sidecar.metrics import Metrics
 from sidecar.pipeline import Pipeline
-from sidecar.policy.timing import Gate, Pace
+from sidecar.policy.departures import Calm
+from sidecar.policy.guards import Guards, Least
+from sidecar.policy.rules import Rules
+from sidecar.policy.timing import Pace
 from sidecar.publisher import Publisher
 from sidecar.server import Server
 from sidecar.sources.api import Connection
@@ -81,7 +84,8 @@ class Daemon:
             self._pipeline = Pipeline(
                 [way.track for way in made],
                 [output.form for output in self._settings.output],
-                not_ready=self._settings.not_ready,
+                rules=Rules(not_ready=self._settings.not_ready),
+                calm=Calm(),
             )
             executor = ThreadPoolExecutor(1, thread_name_prefix="publish")
             stack.callback(executor.shutdown, wait=False, cancel_futures=True)
@@ -165,7 +169,7 @@ class Daemon:
             self._pipeline,
             publisher,
             pace=Pace(settle=settings.settle, settle_max=settings.settle_max),
-            gate=Gate(min_members=settings.min_members, start_timeout=settings.start_timeout),
+            guards=Guards(least=Least(settings.min_members), start_timeout=settings.start_timeout),
             metrics=self.metrics,
             retry=Backoff(clock=clock, dice=dice),
             clock=clock,

@@ -74,15 +74,16 @@ class Following:
     async def run(self) -> None:
         """Follow and choose, for ever."""
         async with asyncio.TaskGroup() as tasks:
+            now = self._clock()
             while True:
                 self._news.clear()
                 states = [way.track.state for way in self._ways]
-                choice = choose(states, self.active, self._patience, self._clock())
+                choice = choose(states, self.active, self._patience, now)
                 self._start(choice.running, tasks)
                 self._believe(choice.active)
                 self._stop(choice.running)
                 self._warn()
-                await self._wait(choice.until)
+                now = await self._wait(choice.until)
 
     def _start(self, count: int, tasks: asyncio.TaskGroup) -> None:
         for way in self._ways[len(self._running) : count]:
@@ -122,9 +123,11 @@ class Following:
             if isinstance(event, Listed | Failed | Recovered) or self._warned or track.warnings:
                 self._news.set()
 
-    async def _wait(self, until: float) -> None:
+    async def _wait(self, until: float) -> float:
+        """Wait for news or *until* then, and return the time that it is."""
         try:
             async with asyncio.timeout_at(None if until == FOREVER else until):
                 await self._news.wait()
         except TimeoutError:
-            pass
+            return max(until, self._clock())  # a loop may wake up the resolution of its clock too early
+        return self._clock()

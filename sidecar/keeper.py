@@ -15,8 +15,7 @@ from aiofiles.os import wrap
 
 from sidecar.errors import PublishError, StartTimeoutError
 from sidecar.members import Failed, Recovered
-from sidecar.metrics import HELD_REASONS
-from sidecar.policy.timing import Verdict
+from sidecar.policy.guards import REASONS, Situation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,7 +24,8 @@ if TYPE_CHECKING:
     from sidecar.members import Event, Member
     from sidecar.metrics import Metrics
     from sidecar.pipeline import Change, Pipeline, Track
-    from sidecar.policy.timing import Gate, Pace
+    from sidecar.policy.guards import Guards
+    from sidecar.policy.timing import Hold, Pace
     from sidecar.publisher import Publication, Publisher
     from sidecar.sources.backoff import Backoff
 
@@ -42,7 +42,7 @@ class Keeper:
         pipeline: what to publish.
         publisher: where to.
         pace: how changes are collected.
-        gate: what the first publication waits for.
+        guards: what a publication waits for.
         metrics: where to count.
         retry: backoff after a failed write.
         clock: seconds of the event loop's clock.
@@ -55,7 +55,7 @@ class Keeper:
         publisher: Publisher,
         *,
         pace: Pace,
-        gate: Gate,
+        guards: Guards,
         metrics: Metrics,
         retry: Backoff,
         clock: Callable[[], float],
@@ -63,6 +63,8 @@ class Keeper:
     ) -> None:
         self.held = ""
         """Why the newest set is not published, empty if nothing is in its way."""
+        self.desired: int | None = None
+        """How many replicas there should be; None while that is not known."""
         self.errors: tuple[PublishError, ...] = ()
         """What went wrong with the last publication."""
         self.published = publisher.complete
@@ -72,7 +74,7 @@ class Keeper:
         self._pipeline = pipeline
         self._publisher = publisher
         self._pace = pace
-        self._gate = gate
+        self._guards = guards
         self._metrics = metrics
         self._retry = retry
         self._clock = clock
@@ -100,69 +102,70 @@ class Keeper:
         """Publish whenever something is due.
 
         Raises:
-            StartTimeoutError: if nothing can be published and the time for that is over.
+            StartTimeoutError: if a guard holds the first publication and its time is over.
         """
+        now = self._clock()
         while True:
-            due = self._due()
-            if due <= self._clock():
-                await self._publish()
+            due = self._due(now)
+            if due <= now:
+                await self._publish(now)
+                now = self._clock()
                 continue
             try:
                 async with asyncio.timeout_at(due if due != float("inf") else None):
                     await self._changed.wait()
                 self._changed.clear()
+                now = self._clock()
             except TimeoutError:
-                pass
+                now = max(due, self._clock())  # a loop may wake up the resolution of its clock too early
 
-    def _due(self) -> float:
+    def _due(self, now: float) -> float:
         """When to publish next, or to look again."""
-        self._held_by, self.held, until = self._hold()
-        if self._held_by:
-            return until
+        pending, shrink, until = self._pipeline.outlook(now)
+        hold = self._guards.verdict(self._situation(shrink), now)
+        self._held_by, self.held = (hold.reason, hold.sentence) if hold else ("", "")
+        if hold and hold.over:
+            raise StartTimeoutError(hold.sentence)
+        if hold and not hold.leaves_only:
+            return hold.until
         if self.errors:
             return self._retry_at
         if not self.first_publication.is_set():
-            return self._clock()
-        pending = self._pipeline.pending
-        return self._pace.due(pending, self._published_at) if pending else float("inf")
+            return now
+        return min(until, self._pace.due(pending, self._published_at)) if pending else until
 
-    def _hold(self) -> tuple[str, str, float]:
-        """Which guard holds the newest set back, why in words, and until when; empty if none does."""
-        limit = self._started + self._gate.start_timeout
-        if not self._pipeline.state.synced:
-            if not self.published and self._clock() >= limit:
-                raise StartTimeoutError(f"No complete answer within --start-timeout: {self._failures()}")
-            return (
-                "not-synced",
-                f"no complete answer yet: {self._failures()}",
-                float("inf") if self.published else limit,
-            )
-        problems = " ".join(sorted(set(self._pipeline.active.problems.values())))
-        if problems:
-            if not self.published and self._clock() >= limit:
-                raise StartTimeoutError(f"No usable answer within --start-timeout: {problems}")
-            return "problem", problems, float("inf") if self.published else limit
-        if self.published:
-            return "", "", 0.0
-        selected = len(self._pipeline.selected)
-        if self._gate.verdict(selected, self._clock() - self._started) is not Verdict.HELD:
-            return "", "", 0.0
-        return "min-members", f"{selected} of at least {self._gate.min_members} members (--min-members)", limit
+    def _situation(self, shrink: Hold | None) -> Situation:
+        """What the guards look at now."""
+        selection = self._pipeline.selection
+        return Situation(
+            started=self._started,
+            published=self.published,
+            unanswered="" if self._pipeline.state.synced else self._failures(),
+            problem=" ".join(sorted(set(self._pipeline.active.problems.values()))),
+            failing=" ".join(self._pipeline.failures),
+            cluster_known=selection.cluster_known,
+            group_known=selection.group_known,
+            has_self=selection.has_self,
+            selected=len(self._pipeline.selected),
+            desired=self.desired,
+            turned=self._pipeline.changed_at,
+            shrink=shrink,
+        )
 
     def _failures(self) -> str:
         return " ".join(self._pipeline.failures) or "still listing"
 
-    async def _publish(self) -> None:
-        arrived = self._pipeline.pending.since if self._pipeline.pending else None
-        change = self._pipeline.render()
+    async def _publish(self, now: float) -> None:
+        pending = self._pipeline.outlook(now).pending
+        change = self._pipeline.render(now)
         revisions = self._pipeline.revisions(self._publisher.floor.revisions)
         published = await self._publish_files(self._pipeline.bodies, revisions, executor=self._executor)
         self._published_at = self._clock()
         self.errors = published.errors
         if self.errors:
             self._retry_at = self._published_at + self._retry.delay()
-        elif arrived is not None:
-            self._metrics.change_to_write.observe(self._published_at - arrived)
+        elif pending:
+            self._metrics.change_to_write.observe(self._published_at - pending.since)
         self._count(published)
         self._tell(change, published)
         self.published = self.published or not self.errors
@@ -184,7 +187,7 @@ class Keeper:
         for state in ("ready", "serving", "terminating"):
             count = partial(lambda field: sum(getattr(member, field) for member in rendered.values()), state)
             self._metrics.members.labels(state).set_function(count)
-        for reason in HELD_REASONS:
+        for reason in REASONS:
             self._metrics.guard_held.labels(reason).set_function(partial(lambda known: self._held_by == known, reason))
 
     def _tell(self, change: Change, published: Publication) -> None:

@@ -20,15 +20,13 @@ from prometheus_client import (
 
 from sidecar import __version__
 from sidecar.errors import SourceError
+from sidecar.policy.guards import REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds: a join takes a millisecond, a leave the settle time, a held one the guard's."""
-
-HELD_REASONS = ("not-synced", "problem", "min-members")
-"""Why the newest set may not be published."""
 
 EVENT_TYPES = ("LISTED", "ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR")
 
@@ -145,7 +143,7 @@ class Metrics:
             self.generation.labels(output)
             for result in ("written", "unchanged", "error"):
                 self.writes.labels(output, result)
-        for reason in HELD_REASONS:
+        for reason in REASONS:
             self.guard_held.labels(reason)
         for reason in ("expired", "too_large_resource_version"):
             self.relists.labels(reason)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sidecar.formats import Document
 from sidecar.members import Applied, Deleted, Listed, State, fold
+from sidecar.policy.difference import Difference
 from sidecar.policy.selection import Selection
-from sidecar.policy.timing import Pending
 from sidecar.union import Union
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from sidecar.formats import Format
     from sidecar.members import Event, Group, Member
+    from sidecar.policy.departures import Calm
+    from sidecar.policy.difference import Outlook
+    from sidecar.policy.rules import Rules
 
 
 class Change(NamedTuple):
@@ -85,23 +88,21 @@ class Pipeline:
     Args:
         tracks: the ways to find members; the first is believed until ``activate`` says otherwise.
         formats: one for each output.
-        not_ready: see ``policy.selection.admitted``.
+        rules: what may be published.
+        calm: how leaves are restrained.
     """
 
-    def __init__(self, tracks: Sequence[Track], formats: Sequence[Format], *, not_ready: str) -> None:
-        self.rendered: dict[str, Member] = {}
+    def __init__(self, tracks: Sequence[Track], formats: Sequence[Format], *, rules: Rules, calm: Calm) -> None:
         self.bodies: tuple[bytes, ...] = ()
-        self.pending: Pending | None = None
-        """The difference between what is selected and what is rendered."""
+        self.selection = Selection(rules)
+        self.changed_at = float("-inf")
+        """When the newest event arrived that changed who is selected, or made the answer complete."""
         self.active = tracks[0]
         """The track that is believed."""
         self.tracks = tuple(tracks)
         self._by_scope = {scope: track for track in tracks for scope in track.scopes}
-        self._selection = Selection(not_ready)
+        self._difference = Difference(calm, self.selection.tolerates)
         self._documents = [Document(form) for form in formats]
-        self._changes: dict[str, Member | None] = {}
-        self._turned = False
-        """Whether another track is believed than was rendered: the same members, but a body may name the source."""
 
     @property
     def state(self) -> State:
@@ -122,48 +123,50 @@ class Pipeline:
     @property
     def selected(self) -> Mapping[str, Member]:
         """The members that would be published, by key."""
-        return self._selection.members
+        return self.selection.members
+
+    @property
+    def rendered(self) -> Mapping[str, Member]:
+        """The members in ``bodies``, by key: the same mapping as long as the pipeline lives."""
+        return self._difference.published
 
     def take(self, event: Event) -> None:
         """Fold *event* and follow it through union and selection."""
         track = self._by_scope[event.scope]
+        synced = track.state.synced
         changed = track.take(event)
-        if track is self.active and changed and isinstance(event, Listed | Applied | Deleted):
-            self._select(changed, event.arrived)
+        if track is not self.active or not isinstance(event, Listed | Applied | Deleted):
+            return
+        if isinstance(event, Listed):
+            self._difference.listed(event.scope, event.arrived)
+        if track.state.synced and not synced:
+            self.changed_at = event.arrived
+        self._difference.note(self._select(changed, event.arrived), event.scope, event.arrived)
 
     def activate(self, track: Track, now: float) -> None:
         """Believe *track* from *now* on."""
         changed = self.active.union.members.keys() | track.union.members.keys()
-        self.active, self._turned = track, True
-        self._select(changed, now)
+        self.active = track
+        self._difference.turn(self._select(changed, now), now)
 
-    def _select(self, changed: Iterable[str], now: float) -> None:
-        judged = self._selection.update(changed, self.active.union.members)
-        for key, member in judged.items():
-            if self.rendered.get(key) == member:
-                self._changes.pop(key, None)  # it came back before anybody could see that it was gone
-            else:
-                self._changes[key] = member
-        if not self._changes and not self._turned:
-            self.pending = None
-        elif judged or self._turned:
-            since = self.pending.since if self.pending else now
-            leaving = any(member is None for member in self._changes.values())
-            self.pending = Pending(since=since, changed=now, leaving=leaving)
+    def _select(self, changed: Iterable[str], now: float) -> dict[str, Member | None]:
+        turnover = self.selection.turnover
+        judged = self.selection.update(changed, self.active.union.members)
+        if self.selection.turnover != turnover:
+            self.changed_at = now
+        return judged
 
-    def render(self) -> Change:
-        """Bring ``bodies`` up to date and tell what that changed."""
-        changes, self._changes, self.pending = dict(sorted(self._changes.items())), {}, None
-        self._turned = False
+    def outlook(self, now: float) -> Outlook:
+        """What could be rendered *now*, in seconds of the clock of ``arrived``."""
+        return self._difference.outlook(now)
+
+    def render(self, now: float) -> Change:
+        """Bring ``bodies`` up to date with what could be rendered *now*, and tell what that changed."""
+        steps = self._difference.settle(now)
+        changes = {key: step.after for key, step in steps.items()}
         self.bodies = tuple(document.update(changes, self.active.source) for document in self._documents)
-        joined: list[Member] = []
-        left: list[Member] = []
-        updated: list[Member] = []
-        for key, member in changes.items():
-            before = self.rendered.get(key)
-            if member is None:
-                left.append(self.rendered.pop(key))
-                continue
-            (joined if before is None else updated).append(member)
-            self.rendered[key] = member
-        return Change(tuple(joined), tuple(left), tuple(updated))
+        return Change(
+            joined=tuple(after for before, after in steps.values() if after and not before),
+            left=tuple(before for before, after in steps.values() if before and not after),
+            updated=tuple(after for before, after in steps.values() if before and after),
+        )

@@ -55,9 +55,9 @@ class Settings:
     """Everything that a run is told. Durations are seconds. Each field is the option of its name."""
 
     service: tuple[Service, ...]
-    output: tuple[Output, ...]
     selector: str
     field_selector: str
+    output: tuple[Output, ...]
     namespace: str
     source: str
     fallback_after: float
@@ -72,10 +72,10 @@ class Settings:
     pod_uid: str
     pod_name: str
     pod_ip: tuple[str, ...]
-    split: str
-    cluster_id: str
     cluster_domain: str
     dns_server: tuple[Nameserver, ...]
+    split: str
+    cluster_id: str
     kubeconfig: Path | None
     context: str
     listen: Listen | None

@@ -478,6 +478,16 @@ def test_what_dns_says(outcomes: dict[str, Outcome], source: str, ready: int | N
     assert finding.subject == "dns prod/app"
 
 
+@pytest.mark.parametrize(("source", "level"), [("dns", "error"), ("auto", "warning"), ("endpoints", "ok")])
+def test_a_cluster_ip_is_no_member(source: str, level: str) -> None:
+    """The Service betrays it where DNS does not."""
+    sentence = "DNS tells the cluster IP 10.0.0.1, not the members."
+    service = Service(Spec(cluster_ip="10.0.0.1", selector={"a": "1"}))
+    answers = Answers("https://api", US, {}, {"prod/app": service}, {})
+    found = findings(Facts((), answers, {"prod/app": {"A": ANSWERED}}), WISHES._replace(source=source), "auto")
+    assert found[-1][:3] == (level, "dns prod/app", sentence)
+
+
 def test_what_dns_says_is_seen_beside_what_the_api_says() -> None:
     """With no member ready, that there is no name is no mistake."""
     unready = Seen(tuple(msgspec.structs.replace(member, ready=False) for member in samples.MEMBERS))
@@ -539,3 +549,55 @@ def test_a_volume_that_cannot_be_written(problem: str, sentence: str, cure: str)
     """What the publisher would say, as a finding."""
     (finding,) = judge_directory(DISK._replace(problem=problem), "auto")
     assert finding == Finding("error", "output /m/a", sentence, cure)
+
+
+# --- What --source auto does instead
+
+ENDPOINTS = Right("", "endpoints", "prod", ("app",))
+AUTO = WISHES._replace(source="auto")
+LIST = Question(SLICES, "list")
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "outcome", "level", "instead"),
+    [
+        ((), UNKNOWN, "warning", "endpoints"),
+        ([Question(ENDPOINTS, "list", "app")], ANSWERED, "warning", "dns"),
+        ([Question(ENDPOINTS, "list", "app")], UNKNOWN, "error", ""),
+        ([Question(ENDPOINTS, "list", "app")], NXDOMAIN, "error", ""),
+    ],
+)
+def test_what_another_way_would_do_is_no_error(
+    endpoints: list[Question], outcome: Outcome, level: str, instead: str
+) -> None:
+    """Slices that may not be read are a warning while something else works, and the Role is printed all the same."""
+    answers = Answers("https://api", US, {SLICES: [LIST], ENDPOINTS: endpoints}, {}, {})
+    found = findings(Facts((), answers, {"prod/app": {"A": outcome}}), AUTO, "auto")
+    (finding,) = [one for one in found if one.subject.startswith("rights")]
+    tail = f" --source auto follows {instead} instead." if instead else ""
+    assert (finding.level, finding.sentence) == (level, f"{WHO} may not list them.{tail}")
+    assert finding.manifest == roles.role(SLICES, US)
+
+
+def test_the_second_way_is_not_spoken_of_while_the_first_works() -> None:
+    """Nobody needs to grant it."""
+    denied = {SLICES: (), ENDPOINTS: [Question(ENDPOINTS, "list", "app")]}
+    answers = Answers("https://api", US, denied, {}, {})
+    assert [subject for _, subject, _ in api_findings(answers, AUTO)] == ["api", SLICES.subject]
+
+
+@pytest.mark.parametrize(
+    ("wishes", "outcome", "level"),
+    [
+        (AUTO, ANSWERED, "warning"),
+        (AUTO, UNKNOWN, "error"),
+        (AUTO._replace(falls_back=False), ANSWERED, "error"),
+        (WISHES, ANSWERED, "error"),
+    ],
+)
+def test_an_api_server_that_is_away_is_no_error_where_dns_takes_over(
+    wishes: Wishes, outcome: Outcome, level: str
+) -> None:
+    """If it does, and if it answers."""
+    found = findings(Facts((), "It is away.", {"prod/app": {"A": outcome}}), wishes, "auto")
+    assert (found[0].level, found[0].subject) == (level, "api")

@@ -15,10 +15,32 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from sidecar.check import volumes
+from sidecar.check import cluster, volumes
+from sidecar.check.cluster import REVIEWS, USERS
+from sidecar.check.rights import Right
+from sidecar.check.services import Seen
+from sidecar.errors import SourceError
+from tests.builders import (
+    PATH,
+    answering,
+    collection,
+    connected,
+    encoded,
+    endpoint,
+    endpoint_slice,
+    grants,
+    page,
+    response,
+)
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from sidecar.check.facts import Answers
 
 ROOT = Path(__file__).parents[1]
 
@@ -166,6 +188,79 @@ def test_a_directory_of_somebody_else(mode: int) -> None:
 
 
 # --- The API server
+
+
+RIGHT = Right("discovery.k8s.io", "endpointslices", "default")
+WHO = encoded({"status": {"userInfo": {"username": "jane"}}})
+YES = encoded({"status": {"allowed": True}})
+SERVICE = "/api/v1/namespaces/default/services/app"
+
+
+async def look(**answers: tuple[int, bytes]) -> Answers:
+    """What is made of such answers: to ``who``, to ``review``, to ``service``, to ``list`` and to its next ``page``."""
+    known = {"who": (201, WHO), "review": (201, YES), "service": (200, b"{}"), "list": (200, page())} | answers
+
+    async def answer(head: bytes, writer: asyncio.StreamWriter) -> None:
+        target = head.split()[1].decode()
+        paths = {"who": USERS, "review": REVIEWS, "service": SERVICE, "list": PATH}
+        name = next(name for name, path in paths.items() if target.partition("?")[0] == path)
+        code, body = known["page" if "continue=" in target else name]
+        writer.write(response(body, code, "Connection: close"))
+
+    async with answering(answer) as url, connected(grants(url)) as connection:
+        return await cluster.look(connection, [RIGHT], [("default", "app")], {"default/app": collection()})
+
+
+async def test_what_an_api_server_says() -> None:
+    """Who we are, what we may, the Service, and the members on all pages."""
+    second = endpoint_slice("app-b", endpoints=[endpoint(1)])
+    answers = await look(
+        list=(200, page(endpoint_slice(), **{"continue": "more"})),
+        page=(200, page(second)),
+        service=(200, b'{"spec":{}}'),
+    )
+    assert (answers.user, answers.denied) == ("jane", {RIGHT: ()})
+    assert not isinstance(answers.services["default/app"], SourceError)
+    seen = answers.seen["default/app"]
+    assert isinstance(seen, Seen)
+    assert [member.name for member in seen.members] == ["app-0", "app-1"]
+
+
+@pytest.mark.parametrize("code", [404, 403])
+async def test_a_server_that_does_not_say_who_we_are(code: int) -> None:
+    """It is too old for the question, or has taken away the right to ask it: the rest is asked all the same."""
+    answers = await look(who=(code, b"no"))
+    assert (answers.user, answers.denied) == ("", {RIGHT: ()})
+
+
+@pytest.mark.parametrize(
+    ("code", "body"),
+    [(401, b""), (500, b""), (403, b'{"message": "User \\"system:anonymous\\" cannot create"}'), (201, b"{}")],
+)
+async def test_a_server_that_cannot_be_asked_at_all(code: int, body: bytes) -> None:
+    """Then there is one thing to say, not one for everything that could not be asked."""
+    with pytest.raises(SourceError):
+        await look(who=(code, body))
+
+
+async def test_each_refusal_is_kept_for_itself() -> None:
+    """Whatever else can be seen is seen."""
+    answers = await look(review=(500, b""), service=(403, b""), list=(200, b"nonsense"))
+    reasons = [
+        found.reason
+        for group in (answers.denied, answers.services, answers.seen)
+        for found in group.values()
+        if isinstance(found, SourceError)
+    ]
+    assert reasons == ["server_error", "forbidden", "malformed"]
+
+
+async def test_what_is_not_allowed_is_kept_as_the_question() -> None:
+    """Verb by verb."""
+    answers = await look(review=(201, encoded({"status": {"allowed": False}})))
+    denied = answers.denied[RIGHT]
+    assert not isinstance(denied, SourceError)
+    assert [question.verb for question in denied] == ["list", "watch"]
 
 
 def test_there_is_no_api_server(tmp_path: Path) -> None:

@@ -178,6 +178,18 @@ async def test_targets_without_addresses_are_found_by_the_services_own_or_one_by
     assert resolver.questions[3:] == [(bare[2].value, "A"), (bare[2].value, "AAAA")]
 
 
+async def test_a_target_of_the_other_family_is_no_member() -> None:
+    """It is there, but has no address that was asked for."""
+    bare = [Record(f"{label}.{SERVICE}{ZONE}", (), 8080) for label in ("10-0-0-1", "fd00--1")]
+    outcomes: dict[tuple[str, str], Sequence[Outcome]] = {
+        (PORT, "SRV"): [targets(*bare)],
+        (SERVICE, "A"): [addresses("10.0.0.1")],
+        (bare[1].value, "A"): [NODATA],
+    }
+    (listed,) = await told(poll(Script(outcomes), port="http", family="ipv4"), 1)
+    assert who(listed) == {"10.0.0.1"}
+
+
 @pytest.mark.parametrize(
     ("outcome", "reason"),
     [(AWAY, "timeout"), (Absent(name="x", code="NXDOMAIN", ttl=5.0), "malformed")],
@@ -355,6 +367,12 @@ async def test_a_name_that_never_was_is_not_an_empty_set_at_once() -> None:
     assert isinstance(events[0], Failed)
     assert "is misspelt or has no ready pod" in events[0].sentence
     assert who(events[2]) == set()
+
+
+async def test_a_failure_changes_no_group_that_was_empty() -> None:
+    """Not even its warning."""
+    events = await told(poll(script(GONE, GONE, GONE, AWAY, v6=[GONE])), 16)
+    assert [type(event).__name__ for event in events] == ["Failed", "Failed", "Listed", "Failed"]
 
 
 async def test_the_warning_of_an_empty_set_ends_with_it() -> None:

@@ -140,6 +140,13 @@ def test_pods_that_share_a_hostname_stay_apart() -> None:
     ]
 
 
+def test_of_two_ports_of_one_target_the_lower_counts() -> None:
+    """Whatever their order."""
+    both = [Record(f"web-0.{NAME}", ("10.0.0.1",), port) for port in (8081, 8080)]
+    for records in (both, both[::-1]):
+        assert [member.port for member in WANTED.group("o", records).members.values()] == [8080]
+
+
 def test_a_target_without_a_hostname_is_its_address() -> None:
     """As CoreDNS writes it."""
     group = WANTED.group("o", [Record(f"10-0-0-1.{NAME}", ("10.0.0.1",), 8080)])

@@ -10,9 +10,11 @@ import random
 import socket
 from typing import TYPE_CHECKING
 
+import dns.message
 import pytest
 
 from sidecar.metrics import Metrics
+from sidecar.sources.answers import failure
 from sidecar.sources.names import Nameserver
 from sidecar.sources.records import Absent, Answered, Record, Unknown
 from sidecar.sources.resolver import Patience, Resolver
@@ -20,8 +22,6 @@ from tests.nameserver import SOA, Zone, absent, records, refusal, serving, silen
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import dns.message
 
     from sidecar.sources.records import Outcome
     from tests.nameserver import Answer, Reply
@@ -78,6 +78,7 @@ ABSENT = {
     "NODATA": (absent("NODATA"), "AAAA", "NODATA", 5.0),
     "NXDOMAIN without SOA is in no cache": (absent("NXDOMAIN", ""), "A", "NXDOMAIN", 0.0),
     "NODATA without SOA is in no cache": (absent("NODATA", ""), "A", "NODATA", 0.0),
+    "NXDOMAIN with name servers": (absent("NXDOMAIN", "cluster.local. 30 IN NS ns.x."), "A", "NXDOMAIN", 0.0),
     "a decidedly absent service": (records(f"{ABSOLUTE} 9 IN SRV 0 0 0 ."), "SRV", "NODATA", 9.0),
     "a cached SOA that is about to expire": (absent("NXDOMAIN", SOA.replace(" 30 ", " 2 ")), "A", "NXDOMAIN", 2.0),
 }
@@ -133,6 +134,15 @@ async def test_a_truncated_answer_without_tcp_names_the_cure() -> None:
     assert isinstance(found, Unknown)
     assert found.reason == "refused"
     assert "let TCP to its port through" in found.sentence
+
+
+def test_time_that_is_over_before_tcp_names_the_cure_as_well() -> None:
+    """The last that was heard was that it is too long for UDP."""
+    truncation = dns.message.Truncated(message=dns.message.Message())  # type: ignore[no-untyped-call]
+    tried = ("Do53:10.0.0.1@53", False, 53, truncation, None)
+    found, code = failure("web. A", "10.0.0.1:53", [tried])
+    assert (found.reason, code) == ("timeout", "NONE")
+    assert "of 10.0.0.1:53 to web. A is too long for UDP, and TCP gets no answer" in found.sentence
 
 
 async def test_a_second_server_is_asked_where_the_first_fails() -> None:
@@ -209,12 +219,12 @@ async def test_the_zone_is_found_in_resolv_conf(tmp_path: Path, search: str, zon
 
 
 async def test_a_given_zone_wins(tmp_path: Path) -> None:
-    """Over the one in resolv.conf."""
+    """Over the one in resolv.conf, though the servers are those there."""
     conf = tmp_path / "resolv.conf"
-    conf.write_text("nameserver 192.0.2.1\nsearch svc.corp.example\n")
-    async with serving() as server:
-        await Resolver(servers=[server.server], zone="x.y", metrics=Metrics([]), resolv_conf=conf).ask(NAME, "A")
-    assert server.asked[0].name == "web.default.svc.x.y."
+    conf.write_text("nameserver 255.255.255.255\nsearch svc.corp.example\n")
+    found = await Resolver(zone="x.y", metrics=Metrics([]), resolv_conf=conf, patience=PATIENCE).ask(NAME, "A")
+    assert isinstance(found, Unknown)
+    assert "255.255.255.255:53 cannot be asked for web.default.svc.x.y. A" in found.sentence
 
 
 @pytest.mark.parametrize("content", [None, "", "search svc.cluster.local\n", "nameserver dns.example.org\n"])

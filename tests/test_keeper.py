@@ -20,7 +20,10 @@ from sidecar.keeper import Keeper
 from sidecar.members import Applied, Event, Failed, Group, Listed, Member
 from sidecar.metrics import Metrics
 from sidecar.pipeline import Pipeline, Track
-from sidecar.policy.timing import Gate, Pace
+from sidecar.policy.departures import Calm
+from sidecar.policy.guards import Guards, Least
+from sidecar.policy.rules import Rules
+from sidecar.policy.timing import Pace
 from sidecar.publisher import Publisher
 from sidecar.samples import member
 from sidecar.sources.backoff import Backoff
@@ -90,21 +93,24 @@ def members_in(path: Path) -> list[str]:
 APP = [member(number, f"10.0.0.{number + 1}") for number in range(5)]
 
 
+GUARDS, CALM = Guards(), Calm()
+
+
 class Running:
     """A keeper at work."""
 
-    def __init__(self, directory: Path, *, min_members: int = 1, start_timeout: float = 300.0) -> None:
+    def __init__(self, directory: Path, *, guards: Guards = GUARDS, calm: Calm = CALM) -> None:
         self.path = directory / "members.json"
         self.source = Scripted()
         self.metrics = Metrics([str(self.path)])
         publisher = Publisher([self.path], fsync="never")
         publisher.prepare()
-        pipeline = Pipeline([Track("endpointslice", [SCOPE], "auto")], [FORMATS["json"]], not_ready="prefer-ready")
+        pipeline = Pipeline([Track("endpointslice", [SCOPE], "auto")], [FORMATS["json"]], rules=Rules(), calm=calm)
         self.keeper = Keeper(
             pipeline,
             publisher,
             pace=Pace(settle=0.2, settle_max=1.0),
-            gate=Gate(min_members=min_members, start_timeout=start_timeout),
+            guards=guards,
             metrics=self.metrics,
             retry=Backoff(clock=_now, dice=lambda: 0.0),
             clock=_now,
@@ -126,9 +132,9 @@ class Running:
 
 
 @asynccontextmanager
-async def running(directory: Path, *, min_members: int = 1, start_timeout: float = 300.0) -> AsyncIterator[Running]:
+async def running(directory: Path, *, guards: Guards = GUARDS, calm: Calm = CALM) -> AsyncIterator[Running]:
     """Run a keeper until the end of the block."""
-    made = Running(directory, min_members=min_members, start_timeout=start_timeout)
+    made = Running(directory, guards=guards, calm=calm)
     tasks = [asyncio.create_task(made.follow()), asyncio.create_task(made.keeper.publish_forever())]
     try:
         yield made
@@ -223,7 +229,7 @@ async def test_a_failure_changes_no_file(tmp_path: Path) -> None:
 
 async def test_too_few_members_wait_and_then_are_published_all_the_same(tmp_path: Path) -> None:
     """The gate of the first file: min-members, or the end of start-timeout."""
-    async with running(tmp_path, min_members=3, start_timeout=60.0) as it:
+    async with running(tmp_path, guards=Guards(least=Least(3), start_timeout=60.0)) as it:
         it.source.list(*APP[:2])
         await asyncio.sleep(30)
         assert not it.path.exists()
@@ -234,7 +240,7 @@ async def test_too_few_members_wait_and_then_are_published_all_the_same(tmp_path
 
 async def test_the_gate_opens_when_there_are_enough(tmp_path: Path) -> None:
     """And is never closed again."""
-    async with running(tmp_path, min_members=2) as it:
+    async with running(tmp_path, guards=Guards(least=Least(2))) as it:
         it.source.list(APP[0])
         await asyncio.sleep(10)
         it.source.apply(*APP[:2])
@@ -246,8 +252,8 @@ async def test_the_gate_opens_when_there_are_enough(tmp_path: Path) -> None:
 
 async def test_without_an_answer_in_time_it_gives_up_and_says_why(tmp_path: Path) -> None:
     """An empty file would split a cluster, and waiting for ever would hide the reason."""
-    it = Running(tmp_path, start_timeout=20.0)
-    follow = asyncio.create_task(it.keeper.follow(it.source))
+    it = Running(tmp_path, guards=Guards(start_timeout=20.0))
+    follow = asyncio.create_task(it.follow())
     it.source.fail("403: grant it")
     with pytest.raises(StartTimeoutError, match="within --start-timeout: 403: grant it"):
         await it.keeper.publish_forever()
@@ -262,7 +268,7 @@ async def test_a_restart_keeps_the_file_of_its_predecessor(tmp_path: Path) -> No
         await published(it, "app-0", "app-1")
         await it.keeper.first_publication.wait()
     before = it.path.stat()
-    async with running(tmp_path, min_members=3, start_timeout=10.0) as again:
+    async with running(tmp_path, guards=Guards(least=Least(3), start_timeout=10.0)) as again:
         assert again.ready()
         await asyncio.sleep(100)
         again.source.list(*APP[:2])
@@ -319,3 +325,63 @@ async def test_an_update_of_a_member_is_written_at_once(tmp_path: Path) -> None:
         while b"eu-2" not in it.path.read_bytes():
             await asyncio.sleep(0.01)
         assert _now() - changed < 0.1
+
+
+async def test_a_member_that_left_stays_for_the_hold_down_while_others_join(tmp_path: Path) -> None:
+    """The join is written at once, the leave in its time."""
+    async with running(tmp_path, calm=Calm(hold_down=30.0)) as it:
+        it.source.list(*APP[:2])
+        await published(it, "app-0", "app-1")
+        await asyncio.sleep(3)
+        left = _now()
+        it.source.apply(APP[0])
+        await asyncio.sleep(10)
+        joined = _now()
+        it.source.apply(APP[0], APP[2])
+        assert await published(it, "app-0", "app-1", "app-2") - joined < 0.1
+        assert 30.2 <= await published(it, "app-0", "app-2") - left < 30.3
+
+
+async def test_a_set_that_shrinks_too_much_is_held_until_a_list_confirms_it(tmp_path: Path) -> None:
+    """And shown meanwhile; without a list, until the time limit."""
+    async with running(tmp_path, calm=Calm(max_shrink=0.5, shrink_hold=30.0)) as it:
+        it.source.list(*APP[:4])
+        await published(it, "app-0", "app-1", "app-2", "app-3")
+        it.source.apply(APP[0])
+        await asyncio.sleep(10)
+        assert len(members_in(it.path)) == 4
+        assert it.keeper.held.startswith("3 of 4 members left")
+        assert it.value("membership_guard_held", reason="shrink") == 1
+        listed = _now()
+        it.source.list(APP[0])
+        assert await published(it, "app-0") - listed < 0.1
+        assert it.keeper.held == ""
+        it.source.apply(*APP[:4])
+        await published(it, "app-0", "app-1", "app-2", "app-3")
+        left = _now()
+        it.source.apply(APP[0])
+        assert 30.0 <= await published(it, "app-0") - left < 30.1
+
+
+async def test_a_guard_of_the_first_file_may_end_the_program(tmp_path: Path) -> None:
+    """If it is told so: the sentence says which."""
+    demanded = Guards(require_self=True, start_timeout=20.0, start_outcome="exit")
+    async with running(tmp_path, guards=demanded) as it:
+        it.source.list(APP[1])
+        await asyncio.sleep(10)
+        assert it.value("membership_guard_held", reason="self") == 1
+        with pytest.raises(StartTimeoutError, match="own pod is not among the members"):
+            await it.keeper.publish_forever()
+    assert not it.path.exists()
+
+
+async def test_the_first_file_waits_until_nobody_comes_or_goes(tmp_path: Path) -> None:
+    """A condition that flips is neither."""
+    async with running(tmp_path, guards=Guards(stable_for=5.0)) as it:
+        it.source.list(APP[0])
+        await asyncio.sleep(4)
+        last = _now()
+        it.source.apply(*APP[:2])
+        await asyncio.sleep(4)
+        it.source.apply(APP[0], msgspec.structs.replace(APP[1], zone="eu-2"))
+        assert 5.0 <= await published(it, "app-0", "app-1") - last < 5.1

@@ -17,15 +17,17 @@ from hypothesis import strategies as st
 from sidecar.formats import FORMATS, render
 from sidecar.members import Applied, Event, Group, Listed, Member, State, fold
 from sidecar.pipeline import Pipeline, Track
-from sidecar.policy.rules import Rules
+from sidecar.policy.departures import Calm
+from sidecar.policy.rules import Own, Rules
 from sidecar.policy.selection import Selection
-from sidecar.policy.timing import Gate, Pace, Pending, Verdict
+from sidecar.policy.timing import Pace, Pending
 from sidecar.samples import member
 from sidecar.union import Union, choose, merge
-from tests.strategies import SCOPES, histories
+from tests.strategies import SCOPES, histories, rules
 
 FAMILIES = st.sampled_from(("auto", "ipv4", "ipv6"))
-NOT_READY = st.sampled_from(("include", "exclude", "prefer-ready"))
+NEVER = float("inf")
+RULES = Rules()
 
 
 def union_from_nothing(state: State, family: str) -> dict[str, Member]:
@@ -37,16 +39,17 @@ def union_from_nothing(state: State, family: str) -> dict[str, Member]:
     return {key: seen[0][1] if len(seen) == 1 else merge(seen, family) for key, seen in sightings.items()}
 
 
-def selection_from_nothing(union: dict[str, Member], not_ready: str) -> dict[str, Member]:
+def selection_from_nothing(union: dict[str, Member], own: Own, of: Rules) -> dict[str, Member]:
     """The selection at once; that it is right is in test_policy_selection."""
-    selection = Selection(Rules(not_ready=not_ready))
+    selection = Selection(of)
+    selection.own = own
     selection.update(union, union)
     return selection.members
 
 
-def new_pipeline(family: str = "auto", not_ready: str = "prefer-ready") -> Pipeline:
+def new_pipeline(family: str = "auto", of: Rules = RULES) -> Pipeline:
     """A pipeline with every format."""
-    return Pipeline([Track("endpointslice", SCOPES, family)], list(FORMATS.values()), not_ready=not_ready)
+    return Pipeline([Track("endpointslice", SCOPES, family)], list(FORMATS.values()), rules=of, calm=Calm())
 
 
 @given(histories(), FAMILIES)
@@ -61,30 +64,28 @@ def test_the_union_is_the_union_made_from_nothing(history: list[Event], family: 
     assert union.members == union_from_nothing(state, family)
 
 
-@given(histories(), FAMILIES, NOT_READY, st.data())
+@given(histories(), FAMILIES, rules(), st.data())
 def test_a_publication_depends_on_what_is_known_and_not_on_how_it_was_chunked(
-    history: list[Event], family: str, not_ready: str, data: st.DataObject
+    history: list[Event], family: str, of: Rules, data: st.DataObject
 ) -> None:
     """However often the bytes are asked for in between, they end as those made from nothing."""
-    pipeline = new_pipeline(family, not_ready)
+    pipeline = new_pipeline(family, of)
     for event in history:
         pipeline.take(event)
         if data.draw(st.booleans()):
-            pipeline.render()
-    pipeline.render()
+            pipeline.render(NEVER)
+    pipeline.render(NEVER)
     state = reduce(fold, history, State.of(SCOPES))
-    selected = selection_from_nothing(union_from_nothing(state, family), not_ready)
+    selected = selection_from_nothing(union_from_nothing(state, family), pipeline.selection.own, of)
     assert pipeline.selected == pipeline.rendered == selected
     expected = tuple(render(form, "endpointslice", selected.values()) for form in FORMATS.values())
     assert pipeline.bodies == expected
 
 
-@given(histories(), FAMILIES, NOT_READY)
-def test_policy_adds_no_member_that_the_source_did_not_report(
-    history: list[Event], family: str, not_ready: str
-) -> None:
+@given(histories(), FAMILIES, rules())
+def test_policy_adds_no_member_that_the_source_did_not_report(history: list[Event], family: str, of: Rules) -> None:
     """Whatever is published was said by an origin, with one of the addresses that were said."""
-    pipeline = new_pipeline(family, not_ready)
+    pipeline = new_pipeline(family, of)
     for event in history:
         pipeline.take(event)
     reported = {
@@ -102,11 +103,12 @@ def test_what_is_pending_is_the_difference_to_what_was_rendered(history: list[Ev
     pipeline = new_pipeline()
     for number, event in enumerate(history):
         pipeline.take(event)
-        assert (pipeline.pending is not None) == (pipeline.selected != pipeline.rendered)
-        if pipeline.pending:
-            assert pipeline.pending.leaving == bool(pipeline.rendered.keys() - pipeline.selected.keys())
+        pending = pipeline.outlook(NEVER).pending
+        assert (pending is not None) == (pipeline.selected != pipeline.rendered)
+        if pending:
+            assert pending.leaving == bool(pipeline.rendered.keys() - pipeline.selected.keys())
         if number % 3 == 0:
-            pipeline.render()
+            pipeline.render(NEVER)
 
 
 def applied(origin: str, version: int, *found: Member, arrived: float = 0.0) -> Applied:
@@ -119,11 +121,11 @@ def test_a_member_that_moves_between_slices_is_never_missing_if_it_is_quick() ->
     """Out of one slice and into another before anything is due: nothing is pending."""
     pipeline = new_pipeline()
     pipeline.take(applied("a", 1, member(0, "10.0.0.1")))
-    pipeline.render()
+    pipeline.render(NEVER)
     pipeline.take(applied("a", 2, arrived=1.0))
-    assert pipeline.pending == Pending(since=1.0, changed=1.0, leaving=True)
+    assert pipeline.outlook(1.0).pending == Pending(since=1.0, changed=1.0, leaving=True)
     pipeline.take(applied("b", 3, member(0, "10.0.0.1"), arrived=1.05))
-    assert pipeline.pending is None
+    assert pipeline.outlook(1.05).pending is None
 
 
 def test_slices_that_disagree_are_resolved_by_the_newer_one() -> None:
@@ -133,7 +135,7 @@ def test_slices_that_disagree_are_resolved_by_the_newer_one() -> None:
         (applied("a", 7, draining), applied("b", 5, ready)),
         (applied("b", 5, ready), applied("a", 7, draining)),
     ):
-        pipeline = new_pipeline(not_ready="include")
+        pipeline = new_pipeline(of=Rules(not_ready="include"))
         for event in order:
             pipeline.take(event)
         assert [found.ready for found in pipeline.selected.values()] == [False]
@@ -142,7 +144,7 @@ def test_slices_that_disagree_are_resolved_by_the_newer_one() -> None:
 def test_a_slice_that_becomes_the_newer_one_is_believed_from_then_on() -> None:
     """Its view of the shared member did not change, its version did."""
     ready, draining = member(0, "10.0.0.1"), msgspec.structs.replace(member(0, "10.0.0.1"), ready=False)
-    pipeline = new_pipeline(not_ready="include")
+    pipeline = new_pipeline(of=Rules(not_ready="include"))
     for event in (applied("a", 5, draining), applied("b", 6, ready), applied("a", 7, draining)):
         pipeline.take(event)
     assert [found.ready for found in pipeline.selected.values()] == [False]
@@ -245,21 +247,6 @@ def test_a_change_is_never_held_longer_than_the_ceiling(
     assert since <= due <= since + max(settle, longest)
 
 
-@pytest.mark.parametrize(
-    ("members", "elapsed", "verdict"),
-    [
-        (3, 0.0, Verdict.OPEN),
-        (2, 0.0, Verdict.HELD),
-        (2, 59.9, Verdict.HELD),
-        (2, 60.0, Verdict.TIMED_OUT),
-        (0, 61.0, Verdict.TIMED_OUT),
-    ],
-)
-def test_the_gate_opens_with_enough_members_or_in_time(members: int, elapsed: float, verdict: Verdict) -> None:
-    """A gate always ends."""
-    assert Gate(min_members=3, start_timeout=60.0).verdict(members, elapsed) is verdict
-
-
 def test_a_change_tells_who_joined_left_and_was_updated() -> None:
     """The difference between two renderings, in canonical order."""
     pipeline = new_pipeline()
@@ -268,7 +255,7 @@ def test_a_change_tells_who_joined_left_and_was_updated() -> None:
             scope=SCOPES[0], groups=(applied("a", 1, member(1, "10.0.0.2"), member(0, "10.0.0.1")).group,), revision="1"
         )
     )
-    assert [each.name for each in pipeline.render().joined] == ["app-0", "app-1"]
+    assert [each.name for each in pipeline.render(NEVER).joined] == ["app-0", "app-1"]
     pipeline.take(applied("a", 2, member(0, "10.0.0.9"), member(2, "10.0.0.3")))
-    change = pipeline.render()
+    change = pipeline.render(NEVER)
     assert [[each.name for each in some] for some in change] == [["app-2"], ["app-1"], ["app-0"]]

@@ -327,5 +327,7 @@ def test_another_source_with_the_same_members_is_published_too() -> None:
     difference = published(Calm(), APP[0])
     difference.turn({}, 6.0)
     assert difference.outlook(6.0).pending == Pending(since=6.0, changed=6.0, leaving=False)
-    assert difference.settle(6.0) == {}
-    assert difference.outlook(6.0).pending is None
+    difference.note({KEYS[1]: APP[1]}, SCOPE, 9.0)
+    assert difference.outlook(9.0).pending == Pending(since=6.0, changed=9.0, leaving=False)
+    assert difference.settle(9.0) == {KEYS[1]: Step(None, APP[1])}
+    assert difference.outlook(9.0).pending is None

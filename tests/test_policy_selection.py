@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sidecar.policy.claims import is_rival, precedence
+from sidecar.policy.founder import Founder
 from sidecar.policy.rules import Facts, Own, Rules, admitted, eligible, is_ready
 from sidecar.policy.selection import Selection
 from sidecar.samples import member
@@ -212,8 +213,13 @@ NOBODY = made(3)
     ],
 )
 def test_who_belongs(of: Rules, found: tuple[Member, ...], selected: list[str]) -> None:
-    """The tables of --split, --cluster-id and --self."""
-    assert names(select(of, found)) == selected
+    """The tables of --split, --cluster-id and --self, in whatever order they are heard of."""
+    for order in (found, found[::-1]):
+        selection, union = Selection(of), dict[str, "Member"]()
+        for each in order:
+            union[each.key] = each
+            selection.update([each.key], union)
+        assert names(selection) == selected
 
 
 def test_the_own_group_is_known_even_if_the_own_pod_cannot_be_published() -> None:
@@ -343,6 +349,21 @@ def test_a_newcomer_never_takes_the_role_from_one_that_was_there_before(moves: l
             assert after == before
         if there and len(union) > 1:
             assert after != [new.name]
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from((None, "", OLD, NEW))), max_size=30))
+@example([*((number, NEW) for number in (5, 4, 3)), *[(2, there) for there in (OLD, None)] * 70])
+@example([(5, NEW), *[(4, there) for there in (OLD, NEW)] * 70])
+def test_the_founder_is_the_oldest_candidate(moves: list[tuple[int, str | None]]) -> None:
+    """Whoever comes, goes, and comes again, and however often."""
+    founder, candidates = Founder(), dict[str, str]()
+    for number, created in moves:
+        key = f"app-{number}"
+        founder.put(key, created)
+        candidates.pop(key, None)
+        if created is not None:
+            candidates[key] = created or "unknown"
+        assert founder.seed == min(candidates, key=lambda key: (candidates[key], key), default="")
 
 
 def turnover(*sets: Sequence[Member]) -> int:

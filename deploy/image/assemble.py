@@ -10,7 +10,7 @@ import re
 import shutil
 import sys
 import sysconfig
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import distributions
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
@@ -32,7 +32,8 @@ sys.exit(main())
 LEFT_OUT = re.compile(r"/(test|idlelib|tkinter|turtledemo|ensurepip|pydoc_data|site-packages|dist-packages)/")
 """Of the standard library, what a daemon has no use for."""
 
-LICENCE_FILE = re.compile(r"(LICEN[CS]E|COPYING|NOTICE|AUTHORS)[^/]*$", re.IGNORECASE)
+LICENCE = re.compile(r"(?i)^[^/]+\.dist-info/(?:licenses/)?((?:.*/)?(?:LICEN[CS]E|COPYING|NOTICE|AUTHORS)[^/]*)$")
+"""A file of a distribution that states rights; the group is its path among them."""
 
 
 def main() -> None:
@@ -61,27 +62,23 @@ def compile_all() -> None:
 
 
 def collect_licences() -> None:
-    """Copy every distribution's licence files to where image scanners and people look."""
-    ours = LICENCES / "membership-sidecar"
-    ours.mkdir(parents=True)
-    shutil.copy(BUILD / "LICENSE", ours)
+    """Copy the licences to where image scanners and people look; Debian's own are in /usr/share/doc."""
+    keep(BUILD / "LICENSE", LICENCES / "membership-sidecar" / "LICENSE")
+    for own in LIBRARY.glob("LICENSE*"):
+        keep(own, LICENCES / "python" / own.name)
     for distribution in distributions(path=[str(PACKAGES)]):
-        files = licence_files(distribution)
+        files = [file for file in distribution.files or [] if LICENCE.search(str(file))]
         if not files:
             sys.exit(f"{distribution.name} {distribution.version} comes without its licence: add it to deploy/image.")
-        target = LICENCES / distribution.name
-        target.mkdir(exist_ok=True)
         for file in files:
-            shutil.copy(file, target)
+            name = LICENCE.sub(r"\1", str(file))
+            keep(Path(str(distribution.locate_file(file))), LICENCES / distribution.name / name)
 
 
-def licence_files(distribution: Distribution) -> list[Path]:
-    """Those that the distribution has installed."""
-    return [
-        Path(str(distribution.locate_file(file)))
-        for file in distribution.files or []
-        if ".dist-info/" in str(file) and LICENCE_FILE.search(str(file))
-    ]
+def keep(file: Path, target: Path) -> None:
+    """Copy it, and make the directories for it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(file, target)
 
 
 if __name__ == "__main__":

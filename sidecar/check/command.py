@@ -14,8 +14,8 @@ from sidecar.check import cluster, volumes
 from sidecar.check.facts import Facts
 from sidecar.check.findings import Finding, exit_code, in_json, in_text
 from sidecar.check.report import findings
-from sidecar.check.rights import needed
-from sidecar.check.targets import collections_of, targets_of, wishes_of
+from sidecar.check.targets import collections_of, rights_of, targets_of, wishes_of
+from sidecar.daemon import own_namespace
 from sidecar.errors import SettingsError, SourceError
 from sidecar.metrics import Metrics
 from sidecar.sources.api import Connection, Patience
@@ -72,19 +72,22 @@ async def examine(settings: Settings, environ: Mapping[str, str]) -> list[Findin
     """Look at everything that the settings name, and say what is found."""
     metrics = Metrics([])
     credentials = Credentials(_loader(settings, environ), asyncio.get_running_loop().time, metrics)
-    own_namespace, trouble = "default", ""
+    namespace, wishes, trouble = "", wishes_of(settings), ""
     try:
-        own_namespace = (await credentials.current()).namespace or own_namespace
+        namespace = (await credentials.current()).namespace
     except SettingsError as error:
         trouble = f"{error} Name a kubeconfig with --kubeconfig, or mount the token of the pod's service account."
-    targets = targets_of(settings, own_namespace)
+        wishes = wishes._replace(falls_back="KUBERNETES_SERVICE_HOST" in environ)
+    if trouble or wishes.source == "dns":
+        namespace = own_namespace()
+    targets = targets_of(settings, namespace or "default")
     async with asyncio.TaskGroup() as tasks:
         outputs = [output.path for output in settings.output]
         directories = tasks.create_task(asyncio.to_thread(volumes.look, outputs))
         answers = None if trouble else tasks.create_task(_ask_api(credentials, metrics, settings, targets))
         outcomes = tasks.create_task(_ask_dns(metrics, settings, targets))
     facts = Facts(directories.result(), answers.result() if answers else trouble, outcomes.result())
-    return findings(facts, wishes_of(settings), settings.fsync)
+    return findings(facts, wishes, settings.fsync)
 
 
 async def _ask_api(credentials: Credentials, metrics: Metrics, settings: Settings, targets: Targets) -> Answers | str:
@@ -92,7 +95,7 @@ async def _ask_api(credentials: Credentials, metrics: Metrics, settings: Setting
     try:
         return await cluster.look(
             connection,
-            needed(wishes_of(settings).followed, targets.rights),
+            rights_of(settings, targets),
             [target for target in targets.services if target[0] != EVERYWHERE],
             collections_of(settings, targets),
         )
@@ -103,9 +106,7 @@ async def _ask_api(credentials: Credentials, metrics: Metrics, settings: Setting
 
 
 async def _ask_dns(metrics: Metrics, settings: Settings, targets: Targets) -> dict[str, Mapping[str, Outcome]]:
-    resolver = Resolver(
-        servers=getattr(settings, "dns_server", ()), zone=getattr(settings, "cluster_domain", ""), metrics=metrics
-    )
+    resolver = Resolver(servers=settings.dns_server, zone=settings.cluster_domain, metrics=metrics)
     return {
         f"{namespace}/{name}": await Inquiry(
             resolver,

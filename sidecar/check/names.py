@@ -19,7 +19,9 @@ LEVELS: Mapping[str, Level] = {"dns": "error", "auto": "warning"}
 """What it means that DNS is of no use, by source; the others do not ask it."""
 
 
-def judge(name: str, outcomes: Mapping[str, Outcome], *, source: str, ready: int | None = None) -> Finding:
+def judge(
+    name: str, outcomes: Mapping[str, Outcome], *, source: str, ready: int | None = None, cluster_ip: str = ""
+) -> Finding:
     """What there is to say of a Service's name.
 
     Args:
@@ -27,10 +29,14 @@ def judge(name: str, outcomes: Mapping[str, Outcome], *, source: str, ready: int
         outcomes: of everything that the source would ask, by record type.
         source: of the configuration.
         ready: how many of its members are ready, if that is known.
+        cluster_ip: of the Service, if that is known; a server without reverse names does not betray it.
     """
     subject, level = f"dns {name}", LEVELS.get(source, "ok")
     records = [record for one in outcomes.values() if isinstance(one, Answered) for record in one.records]
     unknown = next((one for one in outcomes.values() if isinstance(one, Unknown)), None)
+    if records and all(record.value == cluster_ip for record in records):
+        cure = "Make a Service with clusterIP: None, and name that one." if source in LEVELS else ""
+        return Finding(level, subject, f"DNS tells the cluster IP {cluster_ip}, not the members.", cure)
     if records and not unknown:
         return Finding("ok", subject, f"DNS tells {len(records)} record{'s' if len(records) > 1 else ''}.")
     if source not in LEVELS:

@@ -11,40 +11,43 @@ from sidecar.errors import SourceError
 from sidecar.sources.sentences import SERVICE_ACCOUNT, subject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sidecar.check.facts import Answers, Facts
+    from sidecar.check.rights import Question, Right
     from sidecar.check.services import Wishes
+    from sidecar.sources.records import Outcome
 
 
 def findings(facts: Facts, wishes: Wishes, fsync: str) -> list[Finding]:
     """Everything there is to say."""
     answers = facts.answers
-    found = [finding for seen in facts.directories for finding in directories.judge(seen, fsync)]
+    volumes = [finding for seen in facts.directories for finding in directories.judge(seen, fsync)]
+    dns = [_of_name(name, said, answers, wishes.source) for name, said in facts.outcomes.items()]
+    works = bool(dns) and all(finding.level == "ok" for finding in dns)
     if isinstance(answers, str):
-        found.append(_unreachable(answers, wishes.source))
-    else:
-        found += _of_api(answers, wishes)
-    for name, outcomes in facts.outcomes.items():
-        seen = None if isinstance(answers, str) else answers.seen.get(name)
-        ready = sum(member.ready for member in seen.members) if isinstance(seen, Seen) else None
-        found.append(names.judge(name, outcomes, source=wishes.source, ready=ready))
-    return found
+        return [*volumes, _unreachable(answers, wishes, dns_works=works), *dns]
+    return [*volumes, *_of_api(answers, wishes, dns_works=works), *dns]
 
 
-def _unreachable(sentence: str, source: str) -> Finding:
-    if source == "dns":
+def _of_name(name: str, said: Mapping[str, Outcome], answers: Answers | str, source: str) -> Finding:
+    service, seen = (None, None) if isinstance(answers, str) else (answers.services.get(name), answers.seen.get(name))
+    ready = sum(member.ready for member in seen.members) if isinstance(seen, Seen) else None
+    cluster_ip = service.spec.cluster_ip if isinstance(service, Service) else ""
+    return names.judge(name, said, source=source, ready=ready, cluster_ip=cluster_ip)
+
+
+def _unreachable(sentence: str, wishes: Wishes, *, dns_works: bool) -> Finding:
+    if wishes.source == "dns":
         return Finding("ok", "api", f"{sentence} --source dns does not need it.")
+    if wishes.source == "auto" and wishes.falls_back and dns_works:
+        return Finding("warning", "api", f"{sentence} DNS is asked instead.")
     return Finding("error", "api", sentence)
 
 
-def _of_api(answers: Answers, wishes: Wishes) -> Iterator[Finding]:
+def _of_api(answers: Answers, wishes: Wishes, *, dns_works: bool) -> Iterator[Finding]:
     yield _who(answers)
-    for right, denied in answers.denied.items():
-        if isinstance(denied, SourceError):
-            yield not_checked(right.subject, f"the API server does not say: {denied.sentence.removesuffix('.')}")
-        else:
-            yield roles.judge(right, denied, answers.user)
+    yield from _of_rights(answers, dns_instead=wishes.source == "auto" and dns_works)
     for name, service in answers.services.items():
         yield from _of_service(name, service, answers, wishes)
     for name, seen in answers.seen.items():
@@ -55,6 +58,27 @@ def _of_api(answers: Answers, wishes: Wishes) -> Iterator[Finding]:
             yield from _once(told, answers.services.get(name), name, wishes)
 
 
+def _of_rights(answers: Answers, *, dns_instead: bool) -> Iterator[Finding]:
+    """About the rights of the most preferred resource; what another one would do in its place makes it less grave."""
+    by_resource: dict[str, list[Finding]] = {}
+    for right, denied in answers.denied.items():
+        by_resource.setdefault(right.resource, []).append(_of_right(right, denied, answers.user))
+    works = {resource for resource, found in by_resource.items() if all(one.level == "ok" for one in found)}
+    instead = next((resource for resource in by_resource if resource in works), "dns" if dns_instead else "")
+    for finding in next(iter(by_resource.values()), ()):
+        if finding.level == "error" and instead:
+            sentence = f"{finding.sentence} --source auto follows {instead} instead."
+            yield finding._replace(level="warning", sentence=sentence)
+        else:
+            yield finding
+
+
+def _of_right(right: Right, denied: Sequence[Question] | SourceError, user: str) -> Finding:
+    if isinstance(denied, SourceError):
+        return not_checked(right.subject, f"the API server does not say: {denied.sentence.removesuffix('.')}")
+    return roles.judge(right, denied, user)
+
+
 def _who(answers: Answers) -> Finding:
     if not answers.user:
         return Finding("ok", "api", f"{answers.host} answers; as whom it takes us, it does not say.")
@@ -62,7 +86,9 @@ def _who(answers: Answers) -> Finding:
     if answers.user.startswith(SERVICE_ACCOUNT):
         return Finding("ok", "api", sentence)
     cure = "What follows is what that one may: in a pod it is the service account that counts, so check there, too."
-    return Finding("warning", "api", sentence, cure, "".join(roles.role(right, "") for right in answers.denied))
+    resource = next((right.resource for right in answers.denied), "")
+    needed = [roles.role(right, "") for right in answers.denied if right.resource == resource]
+    return Finding("warning", "api", sentence, cure, "".join(needed))
 
 
 def _of_service(name: str, service: Service | SourceError, answers: Answers, wishes: Wishes) -> Iterator[Finding]:

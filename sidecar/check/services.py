@@ -68,11 +68,8 @@ class Wishes(NamedTuple):
     not_ready: str
     least: int
     """The least number of members of the first publication."""
-
-    @property
-    def followed(self) -> str:
-        """The source that is followed where there is a choice."""
-        return "endpointslice" if self.source == "auto" else self.source
+    falls_back: bool = True
+    """Whether DNS is asked where the API cannot be (with ``auto``)."""
 
 
 def judge_service(name: str, service: Service, seen: Seen, wishes: Wishes) -> Iterator[Finding]:

@@ -1,21 +1,25 @@
 """What the settings say is to be looked at: Services or a selector, where, and through which collections.
 
-Pure; it makes the very collections that the daemon would follow.
+Does no I/O; it makes the very collections that the daemon would follow.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from sidecar.check.rights import needed
 from sidecar.check.services import Wishes
 from sidecar.sources.endpoints import endpoints
 from sidecar.sources.endpointslices import endpoint_slices
 from sidecar.sources.objects import Projection
 from sidecar.sources.pods import PodProjection, pods
+from sidecar.ways import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sidecar.check.rights import Right
     from sidecar.settings import Settings
     from sidecar.sources.collection import Collection
 
@@ -37,28 +41,39 @@ class Targets(NamedTuple):
 def targets_of(settings: Settings, own_namespace: str) -> Targets:
     """What *settings* name; what is without a namespace is in theirs, else in *own_namespace*."""
     default = settings.namespace or own_namespace
-    if settings.source == "pods":
-        return Targets((), (default, getattr(settings, "selector", "")))
+    if settings.selector:
+        return Targets((), (default, settings.selector))
     return Targets([(service.namespace or default, service.name) for service in settings.service])
 
 
 def wishes_of(settings: Settings) -> Wishes:
     """What is asked of the members."""
+    ways = kinds(settings, api=True)
     least: object = settings.min_members  # which may become known only later, as a part of the replicas
-    return Wishes(settings.source, settings.port, settings.not_ready, least if isinstance(least, int) else 1)
+    return Wishes(
+        source=ways[0] if len(ways) == 1 else "auto",
+        port=settings.port,
+        not_ready=settings.not_ready,
+        least=least if isinstance(least, int) else 1,
+        falls_back=math.isfinite(settings.fallback_after),
+    )
+
+
+def rights_of(settings: Settings, targets: Targets) -> list[Right]:
+    """What each way to find members needs, the most preferred way first."""
+    return [right for kind in kinds(settings, api=True) for right in needed(kind, targets.rights)]
 
 
 def collections_of(settings: Settings, targets: Targets) -> dict[str, Collection]:
-    """What the source lists, one collection for each Service, so that each can be judged by itself.
+    """What the most preferred way lists, one collection for each Service, so that each can be judged by itself.
 
-    A source that lists nothing is looked at through EndpointSlices, if they may be seen.
+    Where nothing is listed, EndpointSlices are looked at if they may be seen.
     """
     projection = Projection(port=settings.port, family=settings.address_family)
     if targets.selector is not None:
         namespace, selector = targets.selector
-        fields = getattr(settings, "field_selector", "")
-        name = f"{namespace}/{selector or '*'}"
-        return {name: pods(namespace, selector, fields, PodProjection(projection=projection))}
+        made = pods(namespace, selector, settings.field_selector, PodProjection(projection=projection))
+        return {f"{namespace}/{selector}": made}
     if settings.source == "endpoints":
         return {f"{namespace}/{name}": endpoints(namespace, name, projection) for namespace, name in targets.services}
     return {

@@ -28,15 +28,15 @@ class Selection:
     """The published members, by key.
 
     Args:
-        rules: what may be published; a text stands for the rules with that ``not_ready``.
+        rules: what may be published.
     """
 
-    def __init__(self, rules: Rules | str) -> None:
+    def __init__(self, rules: Rules) -> None:
         self.members: dict[str, Member] = {}
         self.turnover = 0
         """How often a member came, went, or got another address or port: not how often its conditions changed."""
         self.own = Own()
-        self._rules = Rules(not_ready=rules) if isinstance(rules, str) else rules
+        self._rules = rules
         self._union: Mapping[str, Member] = {}
         self._claims = Claims()
         self._standing: dict[str, Member] = {}

@@ -8,7 +8,6 @@ member that leaves the file and comes back costs a clustered server more than on
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,29 +55,3 @@ class Hold:
     """Whether joins and updates are published all the same."""
     over: bool = False
     """Whether the time for it is over and waiting has no use: the program is to end with the sentence."""
-
-
-class Verdict(Enum):
-    """What the gate of the first publication says."""
-
-    OPEN = "open"
-    """Publish."""
-    HELD = "held"
-    """Wait for more members."""
-    TIMED_OUT = "timed out"
-    """Publish what there is: the time limit is over."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
-    """The gate of the first publication: a cluster that starts from too short a list splits."""
-
-    min_members: int
-    start_timeout: float
-    """Seconds from the start of the sidecar."""
-
-    def verdict(self, members: int, elapsed: float) -> Verdict:
-        """Whether a selection of *members* may be published *elapsed* seconds after the start."""
-        if members >= self.min_members:
-            return Verdict.OPEN
-        return Verdict.TIMED_OUT if elapsed >= self.start_timeout else Verdict.HELD

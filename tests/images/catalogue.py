@@ -54,8 +54,7 @@ def pause() -> Path:
     def make() -> None:
         with tempfile.TemporaryDirectory() as directory:
             environ = {**os.environ, "CGO_ENABLED": "0"}
-            program = ["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", f"{directory}/pause", source]
-            _run(program, environ)
+            _run(["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", f"{directory}/pause", source], environ)
             (Path(directory) / "Dockerfile").write_text('FROM scratch\nCOPY pause /pause\nENTRYPOINT ["/pause"]\n')
             store.build(PAUSE, Path(directory))
 

@@ -45,7 +45,13 @@ class Base:
 
     def _bootstrap(self, directory: Path) -> None:
         root = directory / "root"
-        command = ["debootstrap", "--variant=minbase", f"--include={','.join(self.packages)}", self.suite, root]
+        command: list[str | Path] = [
+            "debootstrap",
+            "--variant=minbase",
+            f"--include={','.join(self.packages)}",
+            self.suite,
+            root,
+        ]
         ran = subprocess.run(command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if ran.returncode:
             raise RuntimeError(f"debootstrap {self.suite}: {ran.stdout[-2000:]}{ran.stderr[-2000:]}")

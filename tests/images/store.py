@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.cluster import binaries
 
 MACHINE = ("/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt")
-"""Files of the machine, where it has them, that tell how packages are got here. A build sees them; no image has them."""
+"""Files of the machine, if it has them, that tell how packages are got here: a build sees them, no image does."""
 
 DRIVER = "overlay"
 """How buildah keeps layers, unless STORAGE_DRIVER says otherwise: vfs works everywhere, and copies all the time."""

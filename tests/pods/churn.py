@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from tests.cluster import objects
 from tests.cluster.api import Json
+from tests.cluster.programs import Program
 from tests.pods.scene import Scene
 from tests.readers.tight_loop import size
 
@@ -25,10 +25,10 @@ OUTPUT = " ".join(f"{form}=/membership/{name}" for form, name in FILES.items())
 """The sidecar's outputs, for the reader."""
 
 
-def members(state: int, namespace: str, service: str = "app") -> Json:
+def members(state: int, namespace: str) -> Json:
     """The service in a state, as ``tight_loop`` expects it: the port of every member is the state's number."""
     endpoints = [objects.endpoint(f"10.0.0.{number + 1}") for number in range(size(state))]
-    return objects.endpoint_slice(f"{service}-1", namespace, endpoints, service=service, ports={"member": state})
+    return objects.endpoint_slice("app-1", namespace, endpoints, service="app", ports={"member": state})
 
 
 @dataclass
@@ -50,16 +50,17 @@ async def churning(scene: Scene, pod: str) -> AsyncIterator[Churn]:
     """
     volume = await scene.volume(pod)
     files = [f"{form}={volume / name}" for form, name in FILES.items()]
-    command = [sys.executable, "-m", "tests.readers.tight_loop", *files]
+    command: list[str | Path] = ["env", "-C", ROOT, sys.executable, "-m", "tests.readers.tight_loop", *files]
+    reader = Program(command, log=scene.directory / "reader.log")
     churn = Churn()
     changing = asyncio.create_task(_change(scene, churn))
-    reader = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    reader.start()
     try:
         yield churn
     finally:
         changing.cancel()
-        reader.terminate()
-        report = json.loads(reader.communicate()[0])
+        reader.stop()
+    report = json.loads(reader.log_tail())
     assert report["problem"] == ""
     churn.reads, churn.states = report["reads"], report["states"]
 

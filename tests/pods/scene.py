@@ -61,8 +61,7 @@ class Scene:
             component: Of ``deploy``, which adds the sidecar.
             settings: The sidecar's, without ``MEMBERSHIP_`` and in small letters.
         """
-        here = self.directory / "kustomization"
-        here.mkdir(exist_ok=True)
+        here = self.directory
         content: Json = {
             "namespace": self.namespace,
             "resources": [os.path.relpath(path, here) for path in resources],
@@ -74,11 +73,17 @@ class Scene:
         (here / "kustomization.yaml").write_text(yaml.safe_dump(content))
         self.node.kubectl("apply", "--kustomize", here)
 
-    def run(self, workload: Json, *, service: Json, **settings: str) -> None:
-        """Apply a workload of the test's own with the sidecar that ships, following the service."""
+    def run(self, workload: Json, behind: Json, **settings: str) -> None:
+        """Apply a workload of the test's own and its Service, with the sidecar that ships.
+
+        Args:
+            workload: Gets the sidecar.
+            behind: The Service, which the sidecar follows unless it is told otherwise.
+            settings: The sidecar's, as in ``apply``.
+        """
         manifest = self.directory / "workload.yaml"
-        manifest.write_text(yaml.safe_dump_all([service, workload]))
-        given = {"service": service["metadata"]["name"], "output": "json=/membership/members.json"} | settings
+        manifest.write_text(yaml.safe_dump_all([behind, workload]))
+        given = {"service": behind["metadata"]["name"], "output": "json=/membership/members.json"} | settings
         self.apply(manifest, component=DEPLOY / "component", **given)
 
     async def scale(self, name: str, replicas: int) -> None:
@@ -138,7 +143,7 @@ class Scene:
         """The shared directory, as it is outside the pod."""
         uid = (await self.pod(pod))["metadata"]["uid"]
         pods = self.node.machine.directory / "lib" / "kubelet" / "pods"
-        return pods / uid / "volumes" / "kubernetes.io~empty-dir" / volume
+        return pods / str(uid) / "volumes" / "kubernetes.io~empty-dir" / volume
 
     async def members(self, pod: str) -> list[Json]:
         """What the pod's file has."""
@@ -195,7 +200,7 @@ def _refused(node: Node) -> Iterator[None]:
     plane, pods = node.control_plane, node.machine.addresses.pods
     rule = f"ip saddr {pods} ip daddr {plane.host} tcp dport {plane.port} reject with tcp reset"
     chain = "type filter hook forward priority 0;"
-    node.machine.run("nft", f"table ip away {{ chain away {{ {chain} {rule} }} }}")
+    node.machine.run("nft", f"table ip away {{ chain away {{ {chain} {rule}; }}; }}")
     try:
         yield
     finally:

@@ -26,7 +26,7 @@ async def run(scene: Scene) -> None:
     """A pod whose sidecar follows a Service without a selector, which has members."""
     service = objects.service("app", scene.namespace, selector=None)
     await objects.write_endpoint_slice(scene.api, members(1, scene.namespace))
-    scene.run(stateful_set(), service=service, output=OUTPUT)
+    scene.run(stateful_set(), service, output=OUTPUT, settle="0ms", settle_max="0ms")
     await scene.until_ready("app-0")
 
 
@@ -44,7 +44,7 @@ async def until_followed(scene: Scene, state: int) -> None:
     """Wait until the pod's file has a state that is at least as new."""
 
     async def followed() -> bool:
-        return (await scene.members("app-0"))[0]["port"] >= state
+        return int((await scene.members("app-0"))[0]["port"]) >= state
 
     await until(f"the file has state {state}", followed)
 

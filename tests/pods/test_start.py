@@ -31,7 +31,7 @@ async def write_members(scene: Scene, *addresses: str) -> None:
 
 async def test_main_starts_with_the_first_file(scene: Scene) -> None:
     """Without members there is no file, and nothing but the sidecar runs; the first thing that main does finds it."""
-    scene.run(stateful_set(READ_FIRST), service=objects.service("app", scene.namespace, selector=None))
+    scene.run(stateful_set(READ_FIRST), objects.service("app", scene.namespace, selector=None))
     await until_sidecar_serves(scene)
     status = await scene.status("app-0")
     assert not status["published"]
@@ -50,7 +50,7 @@ async def test_main_starts_with_the_first_file(scene: Scene) -> None:
 async def test_pod_waits_for_the_api_server(scene: Scene) -> None:
     """With the API server away as the pod starts, status and log say so; once it is back, everything starts."""
     with scene.api_server_away():
-        scene.run(stateful_set(READ_FIRST), service=objects.service("app", scene.namespace, selector=None))
+        scene.run(stateful_set(READ_FIRST), objects.service("app", scene.namespace, selector=None))
         await write_members(scene, "10.1.0.1")
         await until_sidecar_serves(scene)
         reason = "cannot be reached"
@@ -69,10 +69,10 @@ async def test_pod_waits_for_the_api_server(scene: Scene) -> None:
 
 
 async def test_start_timeout_ends_the_wait(scene: Scene) -> None:
-    """Without an answer by then, the sidecar ends with exit code 1 and a sentence, and is started again; main is not."""
+    """Without an answer by then, the sidecar ends with exit code 1 and a sentence, and starts again; main does not."""
     with scene.api_server_away():
         service = objects.service("app", scene.namespace, selector=None)
-        scene.run(stateful_set(READ_FIRST), service=service, start_timeout="3s")
+        scene.run(stateful_set(READ_FIRST), service, start_timeout="3s")
         await write_members(scene, "10.1.0.1")
 
         async def restarted() -> bool:

@@ -18,6 +18,7 @@ from tests.cluster import objects
 from tests.cluster.access import rules_of
 from tests.cluster.api import Api, Json
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.coredns import CoreDns
 from tests.real import scene
 from tests.real.sidecar import ROLE, ROOT
 
@@ -245,3 +246,78 @@ async def test_somebody_else_is_told_apart(control_plane: ControlPlane, namespac
     role, binding = yaml.safe_load_all(checked.out[checked.out.index("---\n") :])
     assert role["rules"] == rules_of(ROLE)
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "default", "namespace": namespace}]
+
+
+@pytest.mark.parametrize(
+    ("options", "manifest", "subject"),
+    [
+        (("--source=endpoints", "--service=app"), "endpoints.yaml", "rights endpoints in {}"),
+        (("--source=pods", "--selector=app=web"), "pods.yaml", "rights pods in {}"),
+    ],
+    ids=["endpoints", "pods"],
+)
+async def test_each_source_has_its_role(
+    control_plane: ControlPlane,
+    admin: Api,
+    namespace: str,
+    tmp_path: Path,
+    options: tuple[str, ...],
+    manifest: str,
+    subject: str,
+) -> None:
+    """It is the one that ships, for one object where one is enough, and it is enough."""
+    kubeconfig = await admit(control_plane, namespace, tmp_path, [])
+    printed = await check(kubeconfig, tmp_path, *options, form="text")
+    assert printed.code == 1
+    role, binding = yaml.safe_load_all(printed.out[printed.out.index("---\n") :])
+    assert role["rules"] == rules_of(ROLE.with_name(manifest))
+    for document in (role, binding):
+        await admin.create(document)
+    about = subject.format(namespace)
+    async with asyncio.timeout(30):
+        while (after := await check(kubeconfig, tmp_path, *options)).of(about)[0][0] != "ok":
+            pass  # the API server has not seen them yet
+    assert [sentence for level, sentence in after.of(about)] == [
+        f"{who(namespace)} may list and watch what the source follows."
+    ]
+    assert [subject for subject in after.errors if subject.startswith("members")] == []
+
+
+async def test_pods_are_counted(control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path) -> None:
+    """As the source would see them, by their selector; no Service is looked for."""
+    kubeconfig = await admit(control_plane, namespace, tmp_path, rules_of(ROLE.with_name("pods.yaml")))
+    await objects.run_pods(admin, namespace, {"web-0": "10.1.0.1", "web-1": "10.1.0.2"})
+    checked = await check(kubeconfig, tmp_path, "--selector=app=web", "--port=admin")
+    assert checked.errors == [f"port {namespace}/app=web"] * len(checked.of(f"port {namespace}/app=web"))
+    assert "has no port named 'admin'; it has: http (8080)." in checked.of(f"port {namespace}/app=web")[0][1]
+    checked = await check(kubeconfig, tmp_path, "--selector=app=web")
+    assert checked.of(f"members {namespace}/app=web") == [("ok", "2 members, 2 of them ready, at port 8080.")]
+    assert checked.code == 0
+    assert not [row for row in checked.rows if row["subject"].startswith(("service", "dns"))]
+
+
+async def test_dns_with_the_real_coredns(
+    control_plane: ControlPlane, coredns: CoreDns, admin: Api, namespace: str, tmp_path: Path
+) -> None:
+    """Whether it answers, and with what."""
+    kubeconfig = await admit(control_plane, namespace, tmp_path, SERVICES)
+    await admin.create(objects.service("web", namespace))
+    await admin.create(objects.service("vip", namespace, clusterIP=None))
+    await objects.run_pods(admin, namespace, {"web-0": "10.1.0.1", "web-1": "10.1.0.2"})
+    options = ("--source=dns", f"--dns-server={coredns.host}:{coredns.port}", f"--namespace={namespace}")
+    about = f"dns {namespace}/web"
+    async with asyncio.timeout(30):
+        while (checked := await check(kubeconfig, tmp_path, *options, "--service=web")).of(about)[0][0] != "ok":
+            pass  # CoreDNS has not seen them yet
+    assert checked.of(about) == [("ok", "DNS tells 2 records.")]
+    assert checked.code == 0
+    assert not [row for row in checked.rows if row["subject"].startswith("rights")]
+    for service, sentence in (
+        ("vip", "DNS tells the cluster IP 10."),
+        ("wbe", "DNS has no address for it (NXDOMAIN)."),
+    ):
+        checked = await check(kubeconfig, tmp_path, *options, f"--service={service}")
+        ((level, said),) = checked.of(f"dns {namespace}/{service}")
+        assert level == "error"
+        assert said.startswith(sentence)
+        assert checked.code == 1

@@ -80,7 +80,7 @@ class Machine:
         for name in ("lib", "log"):
             (self.directory / name).mkdir()
         unshare = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--mount", "--net"]
-        first = ["sh", "-c", FIRST_PROCESS, "sh", self.directory]
+        first: list[str | Path] = ["sh", "-c", FIRST_PROCESS, "sh", self.directory]
         self._holder = Program([*unshare, *first], log=self.directory / "machine.log")
         self._namespace = ""
         self._addresses: Addresses | None = None

@@ -102,9 +102,11 @@ class Node:
 
     def ctr(self, *arguments: str | Path) -> str:
         """Run containerd's own client on the containers and images of Kubernetes; what it prints."""
-        return self.machine.run(
-            binaries.path("ctr"), f"--address={configuration.CONTAINERD_SOCKET}", "--namespace=k8s.io", *arguments
-        )
+        return self.machine.run(*self._ctr, *arguments)
+
+    def events(self, log: Path) -> Program:
+        """The program, still to be started, that writes down what happens to containers, to the nanosecond."""
+        return Program([*self._ctr, "events"], log=log, within=self.machine.within)
 
     def load(self, archive: Path, name: str = "", *more: str) -> None:
         """Import the archive of an image; the image of that name gets the further ones, too."""
@@ -115,6 +117,10 @@ class Node:
     def log(self, name: str) -> Path:
         """What the program of that name has written."""
         return self.machine.directory / f"{name}.log"
+
+    @property
+    def _ctr(self) -> list[str | Path]:
+        return [binaries.path("ctr"), f"--address={configuration.CONTAINERD_SOCKET}", "--namespace=k8s.io"]
 
     def _start_containerd(self, images: tuple[Path, ...]) -> None:
         directory = self.machine.directory

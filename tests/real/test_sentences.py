@@ -1,0 +1,119 @@
+"""What is said of the real API server's refusals: its words are those that the cures are made from.
+
+Scope: the connection alone. 429, 5xx and time-outs, which it gives to nobody on demand, are in ``test_api``; a network
+that swallows everything is in ``test_blackhole``.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from sidecar.errors import SourceError
+from sidecar.sources.api import Connection
+from tests.builders import certificate, connected, encoded, grants
+from tests.cluster.api import path_of
+from tests.cluster.control_plane import ControlPlane
+from tests.real import scene
+
+
+async def ask(connection: Connection, path: str, verb: str) -> None:
+    """Make a request, and forget what is answered."""
+    match verb:
+        case "get":
+            await connection.read(path)
+        case "list":
+            await connection.list(path, {})
+        case "watch":
+            async with connection.watch(path, {"watch": "1"}):
+                pass
+        case "create":
+            await connection.create(path, encoded({"metadata": {"name": "x"}}))
+
+
+async def refusal(control_plane: ControlPlane, token: str, path: str, verb: str = "get") -> SourceError:
+    """The error that a request ends with."""
+    async with connected(grants(control_plane.url, token=token, ca=control_plane.ca_file)) as connection:
+        with pytest.raises(SourceError) as raised:
+            await ask(connection, path, verb)
+    assert token not in raised.value.sentence
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("verb", "kind", "name", "cure"),
+    [
+        (
+            "list",
+            "EndpointSlice",
+            None,
+            "Grant get, list and watch on endpointslices.discovery.k8s.io in namespace {0}",
+        ),
+        ("watch", "Pod", None, "Grant get, list and watch on pods in namespace {0}"),
+        ("get", "Pod", "web-0", "Grant get on pods in namespace {0}"),
+        ("get", "StatefulSet", "web", "Grant get on statefulsets.apps in namespace {0}"),
+        ("create", "ConfigMap", None, "Grant create on configmaps in namespace {0}"),
+    ],
+)
+async def test_403_names_account_verb_and_resource(
+    control_plane: ControlPlane, namespace: str, verb: str, kind: str, name: str | None, cure: str
+) -> None:
+    """Nothing else has to be looked up to write the Role."""
+    token = await control_plane.service_account(namespace, scene.ACCOUNT, [])
+    error = await refusal(control_plane, token, path_of(kind, namespace, name), verb)
+    assert error.reason == "forbidden"
+    account = f"the service account {scene.ACCOUNT} of namespace {namespace}"
+    assert error.sentence.endswith(f" {cure.format(namespace)} to {account} with a Role and a RoleBinding.")
+
+
+async def test_403_everywhere_takes_a_cluster_role(control_plane: ControlPlane, namespace: str) -> None:
+    """A Role covers one namespace."""
+    token = await control_plane.service_account(namespace, scene.ACCOUNT, [])
+    error = await refusal(control_plane, token, path_of("Pod"), "list")
+    assert " Grant get, list and watch on pods everywhere to the service account " in error.sentence
+    assert error.sentence.endswith(" with a ClusterRole and a ClusterRoleBinding.")
+
+
+async def test_401(control_plane: ControlPlane, namespace: str) -> None:
+    """The server says no more than that."""
+    error = await refusal(control_plane, "no-token", path_of("Pod", namespace), "list")
+    assert error.reason == "unauthorized"
+    assert error.sentence.startswith("The API server does not accept the token (401 on list /api/v1/namespaces/")
+
+
+async def test_403_without_credentials(control_plane: ControlPlane, namespace: str) -> None:
+    """The server takes us for somebody else, whom no Role should be bound to."""
+    async with connected(grants(control_plane.url, ca=control_plane.ca_file)) as connection:
+        with pytest.raises(SourceError) as raised:
+            await connection.list(path_of("Pod", namespace), {})
+    assert "It was asked without credentials: mount the service account's token" in raised.value.sentence
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("/api/v1/namespaces/{0}/services/web", "There is no such object (404 on get "),
+        (
+            "/apis/discovery.k8s.io/v1alpha1/namespaces/{0}/endpointslices",
+            "The API server has no such resource (404 on ",
+        ),
+        ("/apis/nobody.example/v1/namespaces/{0}/things/x", "The API server has no such resource (404 on get "),
+    ],
+    ids=["object", "version", "group"],
+)
+async def test_404_tells_an_object_from_a_resource(
+    control_plane: ControlPlane, namespace: str, path: str, sentence: str
+) -> None:
+    """One is made by a user, the other by a newer cluster."""
+    error = await refusal(control_plane, control_plane.admin_token, path.format(namespace))
+    assert error.reason == "not_found"
+    assert error.sentence.startswith(sentence)
+
+
+async def test_a_ca_that_is_another_one(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
+    """That of another cluster, perhaps."""
+    other, _ = certificate(tmp_path)
+    async with connected(grants(control_plane.url, token=control_plane.admin_token, ca=other)) as connection:
+        with pytest.raises(SourceError) as raised:
+            await connection.list(path_of("Pod", namespace), {})
+    assert raised.value.reason == "tls"
+    assert " Trust the CA that signed it: see ca.crt of the service account" in raised.value.sentence

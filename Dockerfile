@@ -17,7 +17,8 @@ ENV PYTHONOPTIMIZE=2 \
 RUN python -m venv /pip && python -m venv --without-pip /opt/membership-sidecar
 COPY requirements.txt deploy/image/build-requirements.txt /build/
 RUN /pip/bin/pip install --no-cache-dir --require-hashes -r /build/build-requirements.txt
-RUN /pip/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --require-hashes -r /build/requirements.txt -w /wheels
+RUN /pip/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --require-hashes -r /build/requirements.txt \
+    -w /wheels
 RUN /pip/bin/pip --python /opt/membership-sidecar/bin/python install --no-index --no-deps --no-compile /wheels/*.whl
 
 COPY LICENSE /build/

@@ -14,21 +14,19 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from sidecar import __version__, log, ways
-from sidecar.errors import SettingsError
+from sidecar import __version__, log, ways, wiring
+from sidecar.errors import SettingsError, SourceError
 from sidecar.following import Following
 from sidecar.keeper import Keeper
 from sidecar.metrics import Metrics
 from sidecar.pipeline import Pipeline
-from sidecar.policy.departures import Calm
-from sidecar.policy.guards import Guards, Least
-from sidecar.policy.rules import Rules
 from sidecar.policy.timing import Pace
 from sidecar.publisher import Publisher
 from sidecar.server import Server
 from sidecar.sources.api import Connection
 from sidecar.sources.backoff import Backoff
-from sidecar.sources.credentials import SERVICE_ACCOUNT, Credentials, in_cluster, kubeconfig
+from sidecar.sources.credentials import Credentials
+from sidecar.sources.replicas import desired
 from sidecar.status import OutputStatus, SourceStatus, Status
 
 if TYPE_CHECKING:
@@ -37,9 +35,12 @@ if TYPE_CHECKING:
 
     from sidecar.following import Way
     from sidecar.settings import Settings
-    from sidecar.sources.credentials import Loader
 
 logger = structlog.get_logger(__name__)
+
+
+REPLICAS_SECONDS = 5.0
+"""Between two looks at how many replicas there should be, while the first file waits for them."""
 
 
 def dice() -> float:
@@ -84,13 +85,16 @@ class Daemon:
             self._pipeline = Pipeline(
                 [way.track for way in made],
                 [output.form for output in self._settings.output],
-                rules=Rules(not_ready=self._settings.not_ready),
-                calm=Calm(),
+                rules=wiring.rules(self._settings),
+                calm=wiring.calm(self._settings),
+                port_range=self._settings.port_range,
             )
             executor = ThreadPoolExecutor(1, thread_name_prefix="publish")
             stack.callback(executor.shutdown, wait=False, cancel_futures=True)
             self._keeper = self._make_keeper(publisher, executor)
             self._following = self._make_following(made)
+            self._keeper.confirm = self._following.confirm
+            self._connection, self._namespace = connection, namespace
             self._publisher = publisher
             if self._settings.listen and not once:
                 await self._serve(stack)
@@ -103,6 +107,8 @@ class Daemon:
                     tasks.create_task(self._following.run(), name="follow"),
                     tasks.create_task(self._keeper.publish_forever(), name="publish"),
                 ]
+                if self._settings.min_members.relative and self._connection:
+                    running.append(tasks.create_task(self._desire(self._connection), name="replicas"))
                 if once:
                     await self._keeper.first_publication.wait()
                     for task in running:
@@ -111,6 +117,18 @@ class Daemon:
             raise _first(group) from None
         finally:
             self._stopping = True
+
+    async def _desire(self, connection: Connection) -> None:
+        """Keep asking how many replicas there should be, until the first file is out."""
+        clock = asyncio.get_running_loop().time
+        retry = Backoff(clock=clock, dice=dice)
+        while not self._keeper.published:
+            try:
+                self._keeper.desire(await desired(connection, self._namespace, self._settings.pod_name))
+                await asyncio.sleep(REPLICAS_SECONDS)
+            except SourceError as error:
+                self._keeper.despair(error.sentence)
+                await asyncio.sleep(retry.delay(error.retry_after))
 
     async def _serve(self, stack: AsyncExitStack) -> None:
         listen = self._settings.listen
@@ -126,15 +144,17 @@ class Daemon:
     async def _connect(self, stack: AsyncExitStack) -> tuple[Connection | None, str]:
         """The connection to the API server and the own namespace; no connection where DNS is to do without one."""
         if self._settings.source == "dns":
-            return None, own_namespace()
-        credentials = Credentials(self._loader(), asyncio.get_running_loop().time, self.metrics)
+            return None, wiring.own_namespace()
+        credentials = Credentials(
+            wiring.loader(self._settings, in_pod=self._in_pod), asyncio.get_running_loop().time, self.metrics
+        )
         try:
             grant = await credentials.current()
         except SettingsError as error:
             if self._settings.source != "auto" or self._settings.selector or not self._in_pod:
                 raise
             logger.warning("source changed", source="dns", reason=str(error))
-            return None, own_namespace()
+            return None, wiring.own_namespace()
         connection = Connection(credentials, self.metrics)
         stack.push_async_callback(connection.close)
         return connection, grant.namespace
@@ -142,12 +162,6 @@ class Daemon:
     @property
     def _in_pod(self) -> bool:
         return "KUBERNETES_SERVICE_HOST" in self._environ
-
-    def _loader(self) -> Loader:
-        settings = self._settings
-        if self._in_pod and (SERVICE_ACCOUNT / "token").exists() and not settings.kubeconfig and not settings.context:
-            return in_cluster()
-        return kubeconfig(settings.kubeconfig, settings.context or None)
 
     def _make_ways(self, connection: Connection | None, publisher: Publisher, namespace: str) -> list[Way]:
         return ways.make(
@@ -169,7 +183,7 @@ class Daemon:
             self._pipeline,
             publisher,
             pace=Pace(settle=settings.settle, settle_max=settings.settle_max),
-            guards=Guards(least=Least(settings.min_members), start_timeout=settings.start_timeout),
+            guards=wiring.guards(settings),
             metrics=self.metrics,
             retry=Backoff(clock=clock, dice=dice),
             clock=clock,
@@ -217,14 +231,6 @@ class Daemon:
             ),
             stopping=self._stopping,
         )
-
-
-def own_namespace() -> str:
-    """The pod's, as the kubelet mounts it; empty where it does not."""
-    try:
-        return (SERVICE_ACCOUNT / "namespace").read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -47,6 +47,10 @@ class SourceError(SidecarError):
         "malformed",
         "short_watch",
         "silent",
+        "confirm",
+        "absent",
+        "not_headless",
+        "no_port",
         "older",
     )
 

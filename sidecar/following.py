@@ -71,6 +71,11 @@ class Following:
         scopes = self._ways[0].track.state.scopes.values()
         return " ".join(scope.failing or "not synced yet" for scope in scopes) if self.active else ""
 
+    def confirm(self) -> None:
+        """Ask the sources that are believed for a complete answer."""
+        for source in self._running[self.active][0]:
+            source.confirm()
+
     async def run(self) -> None:
         """Follow and choose, for ever."""
         async with asyncio.TaskGroup() as tasks:

@@ -63,8 +63,10 @@ class Keeper:
     ) -> None:
         self.held = ""
         """Why the newest set is not published, empty if nothing is in its way."""
-        self.desired: int | None = None
-        """How many replicas there should be; None while that is not known."""
+        self._desired: int | None = None
+        self._despair = ""
+        self.confirm: Callable[[], None] = _nothing
+        """Called when an answer is hard to believe, to have the sources asked again."""
         self.errors: tuple[PublishError, ...] = ()
         """What went wrong with the last publication."""
         self.published = publisher.complete
@@ -92,6 +94,16 @@ class Keeper:
         self._pipeline.take(event)
         if self._held_by or not isinstance(event, Failed | Recovered):
             self._changed.set()  # what holds the first set back is told with the newest reason
+
+    def desire(self, replicas: int) -> None:
+        """So many replicas there should be."""
+        self._desired = replicas
+        self._changed.set()
+
+    def despair(self, sentence: str) -> None:
+        """How many there should be is not known, and why."""
+        self._despair = sentence
+        self._changed.set()
 
     def activate(self, track: Track) -> None:
         """Believe *track* from now on."""
@@ -123,7 +135,9 @@ class Keeper:
         """When to publish next, or to look again."""
         pending, shrink, until = self._pipeline.outlook(now)
         hold = self._guards.verdict(self._situation(shrink), now)
-        self._held_by, self.held = (hold.reason, hold.sentence) if hold else ("", "")
+        before, self._held_by, self.held = self._held_by, *((hold.reason, hold.sentence) if hold else ("", ""))
+        if self._held_by == "shrink" != before:
+            self.confirm()
         if hold and hold.over:
             raise StartTimeoutError(hold.sentence)
         if hold and not hold.leaves_only:
@@ -147,7 +161,8 @@ class Keeper:
             group_known=selection.group_known,
             has_self=selection.has_self,
             selected=len(self._pipeline.selected),
-            desired=self.desired,
+            desired=self._desired,
+            despair=self._despair,
             turned=self._pipeline.changed_at,
             shrink=shrink,
         )
@@ -202,6 +217,10 @@ class Keeper:
             updated=len(change.updated),
             outcomes=[outcome.value for outcome in published.outcomes],
         )
+
+
+def _nothing() -> None:
+    pass
 
 
 def _names(members: Iterable[Member]) -> list[str]:

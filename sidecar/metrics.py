@@ -145,7 +145,7 @@ class Metrics:
                 self.writes.labels(output, result)
         for reason in REASONS:
             self.guard_held.labels(reason)
-        for reason in ("expired", "too_large_resource_version"):
+        for reason in ("expired", "too_large_resource_version", "confirm"):
             self.relists.labels(reason)
         for result in ("ok", "error"):
             self.token_reloads.labels(result)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sidecar.errors import SettingsError
+from sidecar.policy.guards import Least
 from sidecar.settings import (
     Settings,
     count,
@@ -20,6 +21,7 @@ from sidecar.settings import (
     optional_path,
     output,
     service,
+    share,
 )
 from sidecar.sources.names import cluster_domain, nameserver
 
@@ -62,7 +64,7 @@ class Option:
     @property
     def field(self) -> str:
         """As a field of ``Settings``."""
-        return self.name.replace("-", "_")
+        return {"self": "own_pod"}.get(self.name) or self.name.replace("-", "_")
 
     def of(self, texts: Sequence[str]) -> Any:  # noqa: ANN401 - each option has a type of its own
         """The value of what was given.
@@ -155,19 +157,62 @@ OPTIONS = (
         text="What becomes of members that are not ready; prefer-ready: ready ones if there are any, else all.",
     ),
     Option(
-        name="min-members",
+        name="terminating",
+        value="exclude|while-serving|include",
+        parse=one_of("exclude", "while-serving", "include"),
+        default="exclude",
+        text="What becomes of members on their way out; include judges them like the others, by whether they serve.",
+    ),
+    Option(
+        name="self",
+        value="include|exclude|require",
+        parse=one_of("include", "exclude", "require"),
+        default="include",
+        text="Whether the sidecar's own pod is in the file; require: the first file waits for it.",
+    ),
+    Option(
+        name="seed",
+        value="off|oldest",
+        parse=one_of("off", "oldest"),
+        default="off",
+        text="Whether the json file marks the member that may found the cluster if nobody answers: advice only.",
+    ),
+    Option(
+        name="port-range",
         value="NUMBER",
         parse=count,
+        default="0",
+        text="How many ports after a member's own are listed, too; not in json.",
+    ),
+    Option(
+        name="min-members",
+        value="NUMBER|PERCENT|replicas",
+        parse=Least.parse,
         default="1",
-        text="How many members the first file must have.",
+        text="How many members the first file must have; a part, or all, of the replicas that the pod's controller"
+        " should have.",
+    ),
+    Option(
+        name="stable-for",
+        value="DURATION",
+        parse=duration,
+        default="0s",
+        text="How long nobody must have come or gone before the first file.",
     ),
     Option(
         name="start-timeout",
         value="DURATION",
         parse=duration,
         default="5m",
-        text="How long the first file waits for that; then it is written with those there are. Without a complete"
-        " answer by then, the program ends with exit code 1.",
+        text="How long the first file waits for all that. Without a complete answer by then, the program ends with"
+        " exit code 1.",
+    ),
+    Option(
+        name="start-outcome",
+        value="publish|wait|exit",
+        parse=one_of("publish", "wait", "exit"),
+        default="publish",
+        text="What happens then: it is written with those there are, waits on, or the program ends with exit code 1.",
     ),
     Option(
         name="settle",
@@ -182,6 +227,27 @@ OPTIONS = (
         parse=duration,
         default="1s",
         text="How long a change waits for that at most.",
+    ),
+    Option(
+        name="hold-down",
+        value="DURATION",
+        parse=duration,
+        default="0s",
+        text="How long a member that left stays in the files, unless it comes back.",
+    ),
+    Option(
+        name="max-shrink",
+        value="PERCENT|off",
+        parse=share,
+        default="off",
+        text="How many of the members may leave at once; more stay until a complete list confirms it.",
+    ),
+    Option(
+        name="shrink-hold",
+        value="DURATION",
+        parse=duration,
+        default="30s",
+        text="Or until so much time has passed.",
     ),
     Option(
         name="fsync",
@@ -234,6 +300,13 @@ OPTIONS = (
         default="off",
         text="With pods: only those rolled out together with the sidecar's own. auto tells rollouts apart by the labels"
         " pod-template-hash, deployment or controller-revision-hash, owner by the controller; or name a label.",
+    ),
+    Option(
+        name="split-unknown",
+        value="open|closed",
+        parse=one_of("open", "closed"),
+        default="closed",
+        text="What is published after the start timeout if the own rollout is not known: all, or nothing.",
     ),
     Option(
         name="cluster-id",
@@ -311,6 +384,13 @@ def resolve(texts: Mapping[str, tuple[str, Sequence[str]]], problems: Sequence[s
 def _conflicts(values: Mapping[str, Any]) -> list[str]:
     found = ["--output is empty: give at least one."] if values.get("output") == () else []
     found += _whose(values)
+    if values.get("seed") == "oldest" and values.get("own_pod") == "exclude":
+        found.append("--seed cannot be told with --self exclude: a server could not see that it is the one.")
+    if (least := values.get("min_members")) and least.relative and not values.get("pod_name"):
+        found.append(f"--min-members {least} needs --pod-name from the downward API: whose replicas?")
+    if not values.get("selector"):
+        unknown = [name for name in ("split", "cluster_id") if values.get(name, "") not in {"", "off"}]
+        found += [f"--{name.replace('_', '-')} needs --selector: only pods have labels." for name in unknown]
     paths = [str(output.path) for output in values.get("output", ())]
     found += [f"--output names {path} twice: give each output a file of its own." for path in _twice(paths)]
     settle, longest = values.get("settle"), values.get("settle_max")

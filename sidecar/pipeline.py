@@ -90,9 +90,12 @@ class Pipeline:
         formats: one for each output.
         rules: what may be published.
         calm: how leaves are restrained.
+        port_range: see ``formats.Document``.
     """
 
-    def __init__(self, tracks: Sequence[Track], formats: Sequence[Format], *, rules: Rules, calm: Calm) -> None:
+    def __init__(
+        self, tracks: Sequence[Track], formats: Sequence[Format], *, rules: Rules, calm: Calm, port_range: int = 0
+    ) -> None:
         self.bodies: tuple[bytes, ...] = ()
         self.selection = Selection(rules)
         self.changed_at = float("-inf")
@@ -102,7 +105,7 @@ class Pipeline:
         self.tracks = tuple(tracks)
         self._by_scope = {scope: track for track in tracks for scope in track.scopes}
         self._difference = Difference(calm, self.selection.tolerates)
-        self._documents = [Document(form) for form in formats]
+        self._documents = [Document(form, port_range) for form in formats]
 
     @property
     def state(self) -> State:

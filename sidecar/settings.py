@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sidecar.formats import Format
+    from sidecar.policy.guards import Least
     from sidecar.sources.names import Nameserver
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_PERCENT = re.compile(r"\d{1,3}%")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
@@ -64,10 +66,19 @@ class Settings:
     port: str
     address_family: str
     not_ready: str
-    min_members: int
+    terminating: str
+    own_pod: str
+    seed: str
+    port_range: int
+    min_members: Least
+    stable_for: float
     start_timeout: float
+    start_outcome: str
     settle: float
     settle_max: float
+    hold_down: float
+    max_shrink: float
+    shrink_hold: float
     fsync: str
     pod_uid: str
     pod_name: str
@@ -75,6 +86,7 @@ class Settings:
     cluster_domain: str
     dns_server: tuple[Nameserver, ...]
     split: str
+    split_unknown: str
     cluster_id: str
     kubeconfig: Path | None
     context: str
@@ -143,6 +155,15 @@ def count(text: str) -> int:
     if not text.isdecimal():
         raise ValueError(f"{text!r} is no number of members: write 0 or more")
     return int(text)
+
+
+def share(text: str) -> float:
+    """A part of 1 from ``1%`` to ``100%``; ``off`` is all."""
+    if text == "off":
+        return 1.0
+    if not _PERCENT.fullmatch(text) or not 0 < int(text[:-1]) <= 100:  # noqa: PLR2004 - percent
+        raise ValueError(f"{text!r} is no share: write 1% to 100%, or off")
+    return int(text[:-1]) / 100
 
 
 def one_of(*choices: str) -> Callable[[str], str]:

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 
+from sidecar import wiring
 from sidecar.check import cluster, volumes
 from sidecar.check.facts import Facts
 from sidecar.check.findings import Finding, exit_code, in_json, in_text
 from sidecar.check.report import findings
 from sidecar.check.targets import collections_of, rights_of, targets_of, wishes_of
-from sidecar.daemon import own_namespace
 from sidecar.errors import SettingsError, SourceError
 from sidecar.metrics import Metrics
 from sidecar.sources.api import Connection, Patience
-from sidecar.sources.credentials import SERVICE_ACCOUNT, Credentials, in_cluster, kubeconfig
+from sidecar.sources.credentials import Credentials
 from sidecar.sources.inquiry import Inquiry
 from sidecar.sources.objects import EVERYWHERE
 from sidecar.sources.records import Wanted
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from sidecar.check.facts import Answers
     from sidecar.check.targets import Targets
     from sidecar.settings import Settings
-    from sidecar.sources.credentials import Loader
     from sidecar.sources.records import Outcome
 
 PATIENCE = Patience(connect=5.0, list_total=20.0, list_read=10.0)
@@ -71,7 +70,8 @@ def _leave(number: int, frame: object) -> NoReturn:
 async def examine(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
     """Look at everything that the settings name, and say what is found."""
     metrics = Metrics([])
-    credentials = Credentials(_loader(settings, environ), asyncio.get_running_loop().time, metrics)
+    loader = wiring.loader(settings, in_pod="KUBERNETES_SERVICE_HOST" in environ)
+    credentials = Credentials(loader, asyncio.get_running_loop().time, metrics)
     namespace, wishes, trouble = "", wishes_of(settings), ""
     try:
         namespace = (await credentials.current()).namespace
@@ -79,7 +79,7 @@ async def examine(settings: Settings, environ: Mapping[str, str]) -> list[Findin
         trouble = f"{error} Name a kubeconfig with --kubeconfig, or mount the token of the pod's service account."
         wishes = wishes._replace(falls_back="KUBERNETES_SERVICE_HOST" in environ)
     if trouble or wishes.source == "dns":
-        namespace = own_namespace()
+        namespace = wiring.own_namespace()
     targets = targets_of(settings, namespace or "default")
     async with asyncio.TaskGroup() as tasks:
         outputs = [output.path for output in settings.output]
@@ -115,11 +115,3 @@ async def _ask_dns(metrics: Metrics, settings: Settings, targets: Targets) -> di
         for namespace, name in targets.services
         if namespace != EVERYWHERE
     }
-
-
-def _loader(settings: Settings, environ: Mapping[str, str]) -> Loader:
-    """As the daemon chooses it."""
-    pod = "KUBERNETES_SERVICE_HOST" in environ and (SERVICE_ACCOUNT / "token").exists()
-    if pod and not settings.kubeconfig and not settings.context:
-        return in_cluster()
-    return kubeconfig(settings.kubeconfig, settings.context or None)

@@ -49,12 +49,11 @@ def targets_of(settings: Settings, own_namespace: str) -> Targets:
 def wishes_of(settings: Settings) -> Wishes:
     """What is asked of the members."""
     ways = kinds(settings, api=True)
-    least: object = settings.min_members  # which may become known only later, as a part of the replicas
     return Wishes(
         source=ways[0] if len(ways) == 1 else "auto",
         port=settings.port,
         not_ready=settings.not_ready,
-        least=least if isinstance(least, int) else 1,
+        least=1 if settings.min_members.relative else settings.min_members.number,
         falls_back=math.isfinite(settings.fallback_after),
     )
 

@@ -10,10 +10,15 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec.structs import replace
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from sidecar.members import Member
+
+
+LAST_PORT = 65535
 
 
 class Frame(NamedTuple):
@@ -37,6 +42,8 @@ class Format:
     member: Callable[[Member], bytes]
     """One member."""
     separator: bytes
+    every_port: bool = True
+    """Whether ``--port-range`` lists a member once for each of its ports."""
     suffixes: tuple[str, ...] = ()
     """Endings of which the path must have one, because its reader picks the parser by it; empty for any."""
 
@@ -46,10 +53,12 @@ class Document:
 
     Args:
         form: the format.
+        port_range: how many ports after a member's own are listed, too.
     """
 
-    def __init__(self, form: Format) -> None:
+    def __init__(self, form: Format, port_range: int = 0) -> None:
         self._form = form
+        self._port_range = port_range if form.every_port else 0
         self._keys: list[str] = []
         self._rendered: list[bytes] = []
         self._members: list[Member] = []
@@ -77,7 +86,13 @@ class Document:
         here = slice(at, at + 1 if at < len(self._keys) and self._keys[at] == key else at)
         self._keys[here] = [key] if member else []
         self._members[here] = [member] if member else []
-        self._rendered[here] = [self._form.member(member)] if member else []
+        self._rendered[here] = [self._render(member)] if member else []
+
+    def _render(self, member: Member) -> bytes:
+        if not self._port_range or member.port is None:
+            return self._form.member(member)
+        ports = range(member.port, min(member.port + self._port_range, LAST_PORT) + 1)
+        return self._form.separator.join(self._form.member(replace(member, port=port)) for port in ports)
 
 
 def render(form: Format, source: str, members: Iterable[Member]) -> bytes:

@@ -32,4 +32,5 @@ JSON = Format(
     frame=_frame,
     member=_encoder.encode,
     separator=b",\n",
+    every_port=False,
 )

@@ -86,6 +86,8 @@ class Situation:
     """How many members would be published."""
     desired: int | None = None
     """How many replicas there should be; None if that is not known."""
+    despair: str = ""
+    """Why not."""
     turned: float = -NEVER
     """When the newest change of who is selected happened, or the first complete answer came."""
     shrink: Hold | None = None
@@ -150,7 +152,8 @@ class Guards:
             sentence = "the own pod is not among the members: is it selected, and --pod-uid set? (--self require)"
             yield "self", sentence, NEVER
         if self.least.relative and it.desired is None:
-            yield "min-members", f"the desired number of replicas is not known (--min-members {self.least})", NEVER
+            why = f": {it.despair}" if it.despair else ""
+            yield "min-members", f"the desired number of replicas is not known{why} (--min-members {self.least})", NEVER
         else:
             least = self.least.of(it.desired or 0)
             if it.selected < least:

@@ -29,5 +29,8 @@ class Source(Protocol):
     progressed: float
     """When it last did anything at all, retries included, in seconds of the event loop's clock: for liveness."""
 
+    def confirm(self) -> None:
+        """A complete answer is wanted soon: what was said is hard to believe."""
+
     def events(self) -> AsyncIterator[Event]:
         """See the package's docstring."""

@@ -165,7 +165,10 @@ class Connection:
                 raise await _refusal(verb, path, response)
             yield response
         finally:
-            response.close() if watching else response.release()
+            if watching:
+                _cut(response)
+            else:
+                response.release()
 
     def _session(self, *, force_close: bool) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=4, force_close=force_close, socket_factory=self._socket)
@@ -186,6 +189,13 @@ class Connection:
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, self._patience.keepalive_count)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._patience.unacknowledged_ms)
         return made
+
+
+def _cut(response: aiohttp.ClientResponse) -> None:
+    """End a watch now: a TLS connection that is closed politely would outlive its session."""
+    if response.connection and response.connection.transport:
+        response.connection.transport.abort()
+    response.close()
 
 
 @contextmanager

@@ -89,6 +89,9 @@ class Dns:
         self._listed = False
         self._failing = False
 
+    def confirm(self) -> None:
+        """See ``sources``: nothing to do, each poll is a complete answer."""
+
     async def events(self) -> AsyncIterator[Event]:
         """See ``sources``: never ends."""
         while True:

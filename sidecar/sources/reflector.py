@@ -101,6 +101,14 @@ class Reflector:
         self._retried_401 = False
         self._tries_too_large = 0
         self._listed_at = float("-inf")
+        self._deadline: asyncio.Timeout | None = None
+        self._doubted = False
+
+    def confirm(self) -> None:
+        """See ``sources``: ends the watch, and lists."""
+        if self._deadline and not self._doubted:
+            self._doubted = True
+            self._deadline.reschedule(asyncio.get_running_loop().time())
 
     async def events(self) -> AsyncIterator[Event]:
         """See ``sources``: never ends."""
@@ -121,6 +129,7 @@ class Reflector:
                 await self._pause(error)
                 continue
             self._revision, self._consistent, self._listed_at = listed.revision, False, listed.arrived
+            self._doubted = False
             self._answered("LISTED")
             yield listed
             return
@@ -150,6 +159,8 @@ class Reflector:
     def _list_revision(self) -> dict[str, str]:
         if self._consistent:
             return {}
+        if not self._revision and "limit" in self._collection.query:
+            return {}  # the watch cache would ignore the limit at 0; it answers a consistent LIST too, since 1.31
         if not self._revision:
             return {"resourceVersion": "0"}
         return {"resourceVersion": self._revision, "resourceVersionMatch": "NotOlderThan"}
@@ -163,7 +174,7 @@ class Reflector:
             except SourceError as error:
                 self._metrics.restarts.labels(self.scope, error.reason).inc()
                 self._consistent = self._too_large_for_good(error)
-                if error.reason == "expired" or self._consistent:
+                if error.reason in {"expired", "confirm"} or self._consistent:
                     self._metrics.relists.labels(error.reason).inc()
                     log.info("relist", source=self.scope, reason=error.reason)
                     if self._clock() - self._listed_at < self._timing.short_watch:
@@ -191,7 +202,7 @@ class Reflector:
         eventful = established = False
         try:
             async with deadline, self._connection.watch(self._collection.path, query) as chunks:
-                established = True
+                established, self._deadline = True, deadline
                 recovered = self._established()
                 if recovered:
                     yield recovered
@@ -203,12 +214,16 @@ class Reflector:
                         if event:
                             yield event
         except TimeoutError as error:
+            if self._doubted:
+                raise SourceError("confirm", "A complete answer was asked for.") from error
             raise SourceError("timeout", "The watch did not end when it should have.") from error
         except SourceError as error:
             worked = established and (eventful or self._clock() - started >= self._timing.short_watch)
             if error.reason == "connection" and worked:
                 self._failing.reset()  # a load balancer that cuts every watch is no server that fails
             raise
+        finally:
+            self._deadline = None
         if not eventful and self._clock() - started < self._timing.short_watch:
             raise SourceError("short_watch", "The API server ended a watch at once and without an event.")
 

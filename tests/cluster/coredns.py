@@ -7,9 +7,9 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.programs import Program, answers, free_port
 
 COREFILE = """
-cluster.local:{port} {{
+cluster.local:{port} in-addr.arpa:{port} ip6.arpa:{port} {{
     bind {host}
-    kubernetes cluster.local {{
+    kubernetes cluster.local in-addr.arpa ip6.arpa {{
         kubeconfig {kubeconfig}
         ttl {ttl}
     }}

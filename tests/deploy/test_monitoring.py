@@ -144,7 +144,7 @@ async def test_prometheus_scrapes_a_sidecar_and_its_alerts_follow_it(
     seen.until(lambda: seen.value('up{job="membership-sidecar"}') == 1)
     names = {name for alert in ALERTS for name in re.findall(r"membership_\w+", alert["expr"])}
     assert [name for name in sorted(names) if seen.value(f"count({name})") is None] == []
-    seen.until(lambda: seen.value('membership_source_up{namespace="n",pod="app-0"}') == 1)
+    seen.until(lambda: seen.value('max(membership_source_up{namespace="n",pod="app-0"})') == 1)
     seen.until(lambda: seen.alerts() == set())
     fresh_control_plane.kill_api_server()
     seen.until(lambda: ("MembershipSourceDown", "pending") in seen.alerts())

@@ -159,14 +159,16 @@ class Scene:
         kubectl, here = self.node.kubectl, f"--namespace={self.namespace}"
         told = [kubectl("get", "pods", here, "--output=wide"), kubectl("get", "events", here)]
         for pod in kubectl("get", "pods", here, "--output=name").split():
-            told += [kubectl("describe", here, pod), self._last_words(pod)]
+            told.append(kubectl("describe", here, pod))
+            names = "jsonpath={.spec.initContainers[*].name} {.spec.containers[*].name}"
+            for container in kubectl("get", here, pod, f"--output={names}").split():
+                told.append(f"{container} of {pod} says:\n{self._last_words(pod, container)}")
         return "\n".join(told)
 
-    def _last_words(self, pod: str) -> str:
-        logs = ("logs", f"--namespace={self.namespace}", pod, "--all-containers", "--prefix", "--tail=40")
+    def _last_words(self, pod: str, container: str) -> str:
         try:
-            return self.node.kubectl(*logs)
-        except KubectlFailed as error:  # a container that has not been started has no log
+            return self.log(pod, container, "--tail=40")
+        except KubectlFailed as error:  # one that has not been started has no log
             return str(error)
 
     async def kill(self, pod: str, container: str) -> None:

@@ -4,7 +4,7 @@
 #   what it is told by         MEMBERSHIP_* variables, arguments after `run`, or --config FILE
 #   what it needs              a shared directory that it may write in, and nothing else: the root file system may be
 #                              read-only, there need be no /tmp, any UID will do, with any GID
-#   what else it can do        `once` for an init container; `formats`
+#   what else it can do        `once` for an init container; `check` says what would stop it; `formats`
 #   to build it                docker build -t membership-sidecar:0.1.0 .        (or podman, or buildah)
 
 FROM docker.io/library/python:3.15-slim AS build

@@ -21,7 +21,10 @@ from sidecar.keeper import Keeper
 from sidecar.members import Applied, Event, Failed, Group, Listed, Member, Recovered
 from sidecar.metrics import Metrics
 from sidecar.pipeline import Pipeline, Track
-from sidecar.policy.timing import Gate, Pace
+from sidecar.policy.departures import Calm
+from sidecar.policy.guards import Guards
+from sidecar.policy.rules import Rules
+from sidecar.policy.timing import Pace
 from sidecar.publisher import Publisher
 from sidecar.samples import member
 from sidecar.sources.backoff import Backoff
@@ -51,6 +54,7 @@ class Scripted:
         self.scope = scope
         self.progressed = now()
         self.ended = False
+        self.confirmed = 0
         self._events: asyncio.Queue[Event] = asyncio.Queue()
 
     async def events(self) -> AsyncIterator[Event]:
@@ -60,6 +64,10 @@ class Scripted:
                 yield await self._events.get()
         finally:
             self.ended = True
+
+    def confirm(self) -> None:
+        """A complete answer is wanted."""
+        self.confirmed += 1
 
     def list(self, *members: Member, warning: str = "") -> None:
         """A complete answer."""
@@ -81,6 +89,9 @@ class Scripted:
         self._events.put_nowait(Recovered(scope=self.scope))
 
 
+CALM = Calm(max_shrink=0.5, shrink_hold=30.0)
+
+
 class Running:
     """A keeper and what it follows, at work."""
 
@@ -92,12 +103,12 @@ class Running:
         tracks = [Track(kind, [kind], "auto") for kind in KINDS]
         publisher = Publisher([self.path], fsync="never")
         publisher.prepare()
-        self.pipeline = Pipeline(tracks, [FORMATS["json"]], not_ready="prefer-ready")
+        self.pipeline = Pipeline(tracks, [FORMATS["json"]], rules=Rules(), calm=CALM)
         self.keeper = Keeper(
             self.pipeline,
             publisher,
             pace=Pace(settle=0.2, settle_max=1.0),
-            gate=Gate(min_members=1, start_timeout=3600.0),
+            guards=Guards(start_timeout=3600.0),
             metrics=self.metrics,
             retry=Backoff(clock=now, dice=lambda: 0.0),
             clock=now,
@@ -105,6 +116,7 @@ class Running:
         )
         ways = [Way(track, partial(self._make, track.source)) for track in tracks]
         self.following = Following(ways, self.keeper, patience=PATIENCE, clock=now, metrics=self.metrics)
+        self.keeper.confirm = self.following.confirm
 
     def _make(self, kind: str) -> list[Scripted]:
         self.made[kind].append(Scripted(kind))
@@ -215,7 +227,7 @@ async def test_what_the_api_server_says_while_another_is_believed_comes_with_it(
         files = [it.file]
         for size in (1, 3, 4):
             it.source("endpoints").apply(*APP[:size])
-            api.list(APP[4]) if size == 3 else None  # noqa: PLR2004
+            api.list(APP[4]) if size == 3 else None
             await asyncio.sleep(2)
             files.append(it.file)
         addresses = [each.address for each in APP]
@@ -259,3 +271,17 @@ async def test_a_warning_is_shown_as_long_as_it_is_true(tmp_path: Path) -> None:
         assert value() == 0
 
 
+async def test_a_set_that_shrinks_too_much_is_asked_for_again(tmp_path: Path) -> None:
+    """Once; the answer ends the hold."""
+    async with running(tmp_path) as it:
+        api = it.source("endpointslice")
+        api.list(*APP[:4])
+        await asyncio.sleep(5)
+        api.apply(APP[0])
+        await asyncio.sleep(2)
+        assert len(it.file[1]) == 4
+        assert api.confirmed == 1
+        api.list(APP[0])
+        await asyncio.sleep(1)
+        assert it.file[1] == ["10.0.0.1"]
+        assert api.confirmed == 1

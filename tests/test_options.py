@@ -14,6 +14,7 @@ from sidecar.cli import main, parse
 from sidecar.errors import SettingsError
 from sidecar.formats import FORMATS
 from sidecar.options import OPTIONS
+from sidecar.policy.guards import Least
 from sidecar.settings import Listen, Output, Service, Settings, duration, listen, service
 
 MINIMAL = {"service": ["app"], "output": ["json=/membership/members.json"]}
@@ -41,7 +42,17 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         port="",
         address_family="auto",
         not_ready="prefer-ready",
-        min_members=1,
+        terminating="exclude",
+        own_pod="include",
+        seed="off",
+        port_range=0,
+        min_members=Least(1),
+        stable_for=0.0,
+        start_outcome="publish",
+        hold_down=0.0,
+        max_shrink=1.0,
+        shrink_hold=30.0,
+        split_unknown="closed",
         start_timeout=300.0,
         settle=0.2,
         settle_max=1.0,

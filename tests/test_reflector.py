@@ -562,6 +562,21 @@ async def test_a_watch_that_says_nothing_is_asked_again_and_is_no_failure() -> N
     assert seen.of(Failed) == []
 
 
+async def test_a_doubted_answer_is_listed_again_at_once() -> None:
+    """Not older than what was seen; twice asked is once listed, and a server that is away is asked when it is back."""
+    server = Script(watches=[OPEN, OPEN])
+    source = reflect(server)
+    async with following(source) as seen:
+        await asyncio.sleep(10)
+        source.confirm()
+        source.confirm()
+        await asyncio.sleep(10)
+        assert server.times("list") == [0.0, 10.0]
+        assert server.revisions("list") == ["0", "100"]
+        assert seen.of(Failed) == []
+        assert len(server.of("watch")) == 2
+
+
 async def test_an_error_event_may_say_when_to_come_back() -> None:
     """RetryAfterSeconds in the details of the Status."""
     server = Script(watches=[(error_event(429, "TooManyRequests", retryAfterSeconds=7),)])

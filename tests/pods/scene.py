@@ -13,6 +13,7 @@ from typing import cast
 import yaml
 
 from tests.cluster.api import Api, Json
+from tests.cluster.control_plane import OWN_SERVICE
 from tests.cluster.kubectl import KubectlFailed
 from tests.cluster.node import Node
 from tests.cluster.programs import answer
@@ -161,8 +162,8 @@ class Scene:
         for pod in kubectl("get", "pods", here, "--output=name").split():
             told.append(kubectl("describe", here, pod))
             names = "jsonpath={.spec.initContainers[*].name} {.spec.containers[*].name}"
-            for container in kubectl("get", here, pod, f"--output={names}").split():
-                told.append(f"{container} of {pod} says:\n{self._last_words(pod, container)}")
+            containers = kubectl("get", here, pod, f"--output={names}").split()
+            told += [f"{container} of {pod} says:\n{self._last_words(pod, container)}" for container in containers]
         return "\n".join(told)
 
     def _last_words(self, pod: str, container: str) -> str:
@@ -199,9 +200,8 @@ def is_ready(pod: Json) -> bool:
 
 @contextmanager
 def _refused(node: Node) -> Iterator[None]:
-    plane, pods = node.control_plane, node.machine.addresses.pods
-    rule = f"ip saddr {pods} ip daddr {plane.host} tcp dport {plane.port} reject with tcp reset"
-    chain = "type filter hook forward priority 0;"
+    rule = f"ip saddr {node.machine.addresses.pods} ip daddr {OWN_SERVICE} meta l4proto tcp reject with tcp reset"
+    chain = "type filter hook prerouting priority raw;"  # before kube-proxy makes another address of that
     node.machine.run("nft", f"table ip away {{ chain away {{ {chain} {rule}; }}; }}")
     try:
         yield

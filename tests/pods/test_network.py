@@ -30,7 +30,7 @@ async def test_names_and_addresses_work_from_pods(scene: Scene) -> None:
     await scene.api.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
 
     async def done() -> bool:
-        return (await scene.pod("asker"))["status"]["phase"] == "Succeeded"
+        return bool((await scene.pod("asker"))["status"]["phase"] == "Succeeded")
 
     await until("the pod has its answers", done)
     pod = (await scene.pod("app-0"))["status"]["podIP"]

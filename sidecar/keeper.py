@@ -88,6 +88,7 @@ class Keeper:
         self._publish_files = wrap(publisher.publish)
         self._held_by = ""
         self._measure_on_scrape()
+        self._measure_predecessor()
 
     def take(self, event: Event) -> None:
         """Feed the pipeline."""
@@ -195,6 +196,12 @@ class Keeper:
                 self._metrics.generation.labels(output).set(published.generation)
         for error in published.errors:
             self._metrics.write_errors.labels(error.path, error.code).inc()
+
+    def _measure_predecessor(self) -> None:
+        """A restart that finds its files true writes nothing, and they are as old as they are."""
+        for output, written in self._publisher.written().items():
+            self._metrics.last_write.labels(output).set(written)
+            self._metrics.generation.labels(output).set(self._publisher.floor.generation)
 
     def _measure_on_scrape(self) -> None:
         """Gauges that cost the whole set are computed when somebody asks, not at each change."""

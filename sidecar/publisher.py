@@ -171,6 +171,10 @@ class Publisher:
         """Whether a sidecar has published all outputs here before, be it a predecessor."""
         return self.floor.generation > 0 and all(output.path.is_file() for output in self._outputs)
 
+    def written(self) -> dict[str, float]:
+        """When each output that is there was last replaced, in seconds since 1970, by its path."""
+        return {str(output.path): output.path.stat().st_mtime for output in self._outputs if output.path.is_file()}
+
     def prepare(self) -> None:
         """Check the paths, sweep what a killed predecessor left, and read its floor.
 

@@ -170,7 +170,10 @@ def _dns(means: Means) -> Way:
 
 
 def _way(kind: str, scopes: Iterable[str], sources: Callable[[], Sequence[Source]], means: Means) -> Way:
-    scopes = tuple(scopes)
-    for scope in scopes:
-        means.metrics.expect(scope)
-    return Way(Track(kind, scopes, means.settings.address_family), sources)
+    def expected() -> Sequence[Source]:
+        made = sources()
+        for source in made:
+            means.metrics.expect(source.scope)
+        return made
+
+    return Way(Track(kind, scopes, means.settings.address_family), expected)

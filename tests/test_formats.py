@@ -226,3 +226,20 @@ def test_json_is_read_as_it_was_written(members: list[Member]) -> None:
     assert read.members == sorted(members, key=lambda it: (it.namespace, it.service, it.name or it.address, it.uid))
     assert (read.schema, read.source) == ("membership/v1", SOURCE)
     assert len(body.splitlines()) == (len(members) + 2 if members else 1)
+
+
+@pytest.mark.parametrize(
+    ("form", "port", "expected"),
+    [
+        ("jgroups", 7800, ["10.0.0.1[7800]", "10.0.0.1[7801]", "10.0.0.1[7802]"]),
+        ("jgroups", 65534, ["10.0.0.1[65534]", "10.0.0.1[65535]"]),
+        ("jgroups", None, ["10.0.0.1"]),
+        ("json", 7800, ['"port":7800']),
+    ],
+)
+def test_a_port_range_lists_a_member_once_for_each_port(form: str, port: int | None, expected: list[str]) -> None:
+    """As many after its own as are asked for, as KUBE_PING's port_range does; json tells the port itself."""
+    member = make_member(0, "10.0.0.1", port)
+    body = Document(FORMATS[form], port_range=2).update({member.key: member}, SOURCE).decode()
+    assert [part for part in expected if part in body] == expected
+    assert body.count("10.0.0.1[") + body.count('"port":') == sum(map(bool, [port])) * len(expected)

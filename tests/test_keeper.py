@@ -270,6 +270,8 @@ async def test_a_restart_keeps_the_file_of_its_predecessor(tmp_path: Path) -> No
     before = it.path.stat()
     async with running(tmp_path, guards=Guards(least=Least(3), start_timeout=10.0)) as again:
         assert again.ready()
+        assert again.value("membership_file_generation", output=str(again.path)) == 1
+        assert again.value("membership_file_last_write_timestamp_seconds", output=str(again.path)) == before.st_mtime
         await asyncio.sleep(100)
         again.source.list(*APP[:2])
         await again.keeper.first_publication.wait()

@@ -54,6 +54,8 @@ import pathlib, time
 from tests.cluster.programs import Program
 program = Program(["sleep", "60"], log=pathlib.Path({str(tmp_path / "log")!r}))
 program.start()
+runs = pathlib.Path(f"/proc/{{program.pid}}/comm")
+program.wait_until(lambda: runs.read_text() == "sleep\\n")  # before, setpriv may not have done its work
 print(program.pid, flush=True)
 time.sleep(60)
 """

@@ -80,8 +80,9 @@ class Daemon:
         publisher = Publisher([output.path for output in self._settings.output], fsync=self._settings.fsync)
         publisher.prepare()
         async with AsyncExitStack() as stack:
-            connection, namespace = await self._connect(stack)
-            made = self._make_ways(connection, publisher, namespace)
+            connection, found = await self._connect(stack)
+            self._namespace = found or self._settings.namespace or "default"
+            made = self._make_ways(connection, publisher)
             self._pipeline = Pipeline(
                 [way.track for way in made],
                 [output.form for output in self._settings.output],
@@ -94,7 +95,7 @@ class Daemon:
             self._keeper = self._make_keeper(publisher, executor)
             self._following = self._make_following(made)
             self._keeper.confirm = self._following.confirm
-            self._connection, self._namespace = connection, namespace
+            self._connection = connection
             self._publisher = publisher
             if self._settings.listen and not once:
                 await self._serve(stack)
@@ -163,11 +164,11 @@ class Daemon:
     def _in_pod(self) -> bool:
         return "KUBERNETES_SERVICE_HOST" in self._environ
 
-    def _make_ways(self, connection: Connection | None, publisher: Publisher, namespace: str) -> list[Way]:
+    def _make_ways(self, connection: Connection | None, publisher: Publisher) -> list[Way]:
         return ways.make(
             ways.Means(
                 settings=self._settings,
-                namespace=namespace or self._settings.namespace or "default",
+                namespace=self._namespace,
                 connection=connection,
                 metrics=self.metrics,
                 floor=publisher.floor.revisions,

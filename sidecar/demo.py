@@ -38,6 +38,7 @@ class Demo:
         self._seconds = seconds
         self._directory = directory
         self._file = directory / "hosts.txt"
+        self._shown = asyncio.Event()
         self._simulator = Simulator()
         self._service = ScriptedService(self._simulator, ports={"cluster": 7800})
 
@@ -49,7 +50,8 @@ class Demo:
             sidecar = await self._start()
             watching = [asyncio.create_task(self._relay(sidecar)), asyncio.create_task(self._look())]
             try:
-                await self._play()
+                if await self._first_file(sidecar):
+                    await self._play()
             finally:
                 with suppress(ProcessLookupError):
                     sidecar.terminate()
@@ -57,6 +59,14 @@ class Demo:
                 for task in watching:
                     task.cancel()
                 self._say(f"The sidecar has ended with exit code {code}.")
+
+    async def _first_file(self, sidecar: asyncio.subprocess.Process) -> bool:
+        """Wait for it; tell whether it came before the sidecar ended."""
+        shown, ended = asyncio.create_task(self._shown.wait()), asyncio.create_task(sidecar.wait())
+        await asyncio.wait({shown, ended}, return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        shown.cancel()
+        return self._shown.is_set()
 
     async def _play(self) -> None:
         script: list[tuple[float, str, Callable[[], object]]] = [
@@ -103,6 +113,7 @@ class Demo:
         async for content in self._contents():
             print(f"\n  {self._file}", flush=True)  # noqa: T201
             print("".join(f"  | {line}\n" for line in content.splitlines()), flush=True)  # noqa: T201
+            self._shown.set()
 
     async def _contents(self) -> AsyncIterator[str]:
         seen = None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from sidecar.errors import SettingsError
 from sidecar.following import Way
 from sidecar.pipeline import Track
 from sidecar.sources.endpoints import endpoints
@@ -140,6 +142,8 @@ def _reflected(kind: str, collect: Callable[[Means], Sequence[Collection]], mean
 
 
 def _dns(means: Means) -> Way:
+    if find_spec("dns") is None:  # told now and not when DNS is needed; to import it would be 3.6 MB
+        raise SettingsError(["The package dnspython is not installed: install it, or choose another --source."])
     scopes = [f"dns/{namespace}/{name}" for namespace, name in means.services]
 
     def sources() -> list[Source]:

@@ -16,6 +16,9 @@ MACHINE = ("/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt")
 DRIVER = "overlay"
 """How buildah keeps layers, unless STORAGE_DRIVER says otherwise: vfs works everywhere, and copies all the time."""
 
+STEPS = 40
+"""How many outcomes of steps are kept for the next build, 30 MB each; without any it takes a minute."""
+
 
 def directory() -> Path:
     """Where archives are, and buildah's own storage."""
@@ -72,6 +75,7 @@ def archive(name: str, key: str, image: str, make: Callable[[], None]) -> Path:
         for older in directory().glob(f"{name}-????????????.tar"):
             older.unlink()
         unfinished.rename(made)
+        _tidy()
     return made
 
 
@@ -99,6 +103,12 @@ def buildah(*arguments: str) -> str:
     if ran.returncode:
         raise RuntimeError(f"buildah {arguments[0]}: {_end(ran.stdout.splitlines() + ran.stderr.splitlines())}")
     return ran.stdout
+
+
+def _tidy() -> None:
+    """Forget the outcomes of steps, once there are many: each change of the code leaves some."""
+    if len(buildah("images", "--quiet", "--filter", "dangling=true").split()) > STEPS:
+        buildah("rmi", "--prune")
 
 
 def _end(lines: Iterable[str]) -> str:

@@ -1,6 +1,7 @@
-"""Python 3.15 as the image has it, without a container runtime: a Debian root with a venv in it, entered by chroot.
+"""The sidecar as the image runs it, without a container runtime: a Debian root with a venv in it, entered by chroot.
 
-It is built once for each ``requirements.txt``. Whoever runs the benchmarks needs to be root for it and to have
+The venv has the image's place, the variables are the Dockerfile's, and what compiles everything, the standard library
+too, is what compiles it there. The root is built once for each ``requirements.txt`` and each such environment. Whoever runs the benchmarks needs to be root for it and to have
 debootstrap; else there is a sentence in the place of the figures. The mounts are made in a mount namespace of our own
 and vanish with this process, however it ends.
 """
@@ -15,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.benchmarks import subjects
+from tests.benchmarks import image, subjects
 from tests.benchmarks.subjects import Subject, Target
 
 PYTHON = "python3.15"
@@ -23,7 +24,18 @@ PACKAGES = f"{PYTHON},{PYTHON}-venv,ca-certificates"
 MACHINE = ("/etc/resolv.conf", "/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt")
 """Files of the machine, as far as it has them, that tell how packages are got here."""
 
-PYTHON_INSIDE = "/venv/bin/python"
+PYTHON_INSIDE = f"{image.ENVIRONMENT}/bin/python"
+PACKAGE_INSIDE = f"{image.ENVIRONMENT}/lib/{PYTHON}/site-packages/sidecar"
+COMMAND_INSIDE = f"{image.ENVIRONMENT}/bin/membership-sidecar"
+
+COMPILE = f"""
+import assemble
+assemble.compile_all()
+command = assemble.Path("{COMMAND_INSIDE}")
+command.write_text(assemble.COMMAND)
+command.chmod(0o755)
+"""
+"""What the image's build does, but for the package, of which each run brings its own."""
 
 ACCOUNT = "serviceaccount"
 """A directory with ``token``, ``ca.crt`` and ``namespace``."""
@@ -55,7 +67,8 @@ def root(requirements: Path) -> Path:
     Raises:
         subprocess.CalledProcessError: if it cannot be built.
     """
-    digest = hashlib.sha256(requirements.read_bytes() + PACKAGES.encode()).hexdigest()[:12]
+    recipe = requirements.read_bytes() + image.ASSEMBLE.read_bytes() + repr((PACKAGES, _environment(), COMPILE)).encode()
+    digest = hashlib.sha256(recipe).hexdigest()[:12]
     built = subjects.cache() / f"{PYTHON}-{digest}"
     if built.exists():
         return built
@@ -69,10 +82,12 @@ def root(requirements: Path) -> Path:
             if file.exists():
                 shutil.copyfile(file, unfinished / file.relative_to("/"))
         shutil.copyfile(requirements, unfinished / "requirements.txt")
+        shutil.copyfile(image.ASSEMBLE, unfinished / "assemble.py")
+        pip = (PYTHON_INSIDE, "-m", "pip", "install", "--no-compile", "--require-hashes", "-r", "/requirements.txt")
         with _mounted(unfinished, "-t", "proc", "proc", "/proc"):
-            _run("chroot", unfinished, PYTHON, "-m", "venv", "/venv")
-            _run("chroot", unfinished, "/venv/bin/pip", "install", "--require-hashes", "-r", "/requirements.txt")
-            _run("chroot", unfinished, "/venv/bin/python", "-m", "compileall", "-q", "/venv/lib")
+            _run("chroot", unfinished, PYTHON, "-m", "venv", image.ENVIRONMENT)
+            _run("chroot", unfinished, *pip)
+            _run("chroot", unfinished, "env", "-i", *_environment(), "PYTHONPATH=/", PYTHON_INSIDE, "-c", COMPILE)
         unfinished.rename(built)
     return built
 
@@ -89,21 +104,28 @@ def sidecar(requirements: Path, scratch: Path, app: Path, *, settle: bool) -> It
         settle: as in ``subjects.sidecar``.
     """
     where = root(requirements)
-    inside: Sequence[str | Path] = ["chroot", where, "env", "-C", app, "PYTHON_LAZY_IMPORTS=all"]
-    account = scratch / ACCOUNT
+    inside: Sequence[str | Path] = ["chroot", where, "env", "-i", *_environment()]
+    account, byte_code = scratch / ACCOUNT, scratch / "byte-code"
     account.mkdir()
+    byte_code.mkdir()
     with (
         _mounted(where, "-t", "proc", "proc", "/proc"),
         _mounted(where, "--bind", scratch, scratch),
         _mounted(where, "--bind", account, "/run/secrets/kubernetes.io/serviceaccount"),
+        _mounted(where, "--bind", app / "sidecar", PACKAGE_INSIDE),
+        _mounted(where, "--bind", byte_code, image.environment()["PYTHONPYCACHEPREFIX"] + PACKAGE_INSIDE),
     ):
-        subjects.compile_all(app, *inside, PYTHON_INSIDE)
+        subjects.compile_all(PACKAGE_INSIDE, *inside, PYTHON_INSIDE)
 
         def command(target: Target) -> list[str | Path]:
             pod = [f"KUBERNETES_SERVICE_HOST={target.host}", f"KUBERNETES_SERVICE_PORT={target.port}"]
-            return [*inside, *pod, PYTHON_INSIDE, *subjects.arguments(target, settle=settle)]
+            return [*inside, *pod, COMMAND_INSIDE, *subjects.arguments(target, settle=settle)]
 
         yield Subject("sidecar, Python 3.15 lazy", command, lazy=True)
+
+
+def _environment() -> list[str]:
+    return [f"{name}={value}" for name, value in image.environment().items()]
 
 
 @contextmanager

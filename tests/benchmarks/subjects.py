@@ -83,6 +83,8 @@ def sidecar(app: Path, *, settle: bool) -> Subject:
             "-C",
             app,
             sys.executable,
+            "-m",
+            "sidecar",
             *arguments(target, "--kubeconfig", str(target.kubeconfig), settle=settle),
         ]
 
@@ -90,10 +92,10 @@ def sidecar(app: Path, *, settle: bool) -> Subject:
 
 
 def arguments(target: Target, *credentials: str, settle: bool) -> list[str]:
-    """What follows the name of the interpreter. All defaults, but for the free port and the settle time."""
+    """What follows the name of the command. All defaults, but for the free port and the settle time."""
     unsettled = [] if settle else ["--settle", "0ms", "--settle-max", "0ms"]
     flags = ["--service", f"{target.service}.{NAMESPACE}", "--output", f"json={target.output}"]
-    return ["-m", "sidecar", "run", *flags, *credentials, "--listen", "127.0.0.1:0", *unsettled]
+    return ["run", *flags, *credentials, "--listen", "127.0.0.1:0", *unsettled]
 
 
 def copy(package: Path, app: Path) -> None:
@@ -102,6 +104,6 @@ def copy(package: Path, app: Path) -> None:
     compile_all(app)
 
 
-def compile_all(app: Path, *prefix: str | Path) -> None:
-    """Byte-compile *app* with the interpreter that the command *prefix* starts, by default this one."""
-    subprocess.run([*(prefix or [sys.executable]), "-m", "compileall", "-q", app], check=True)
+def compile_all(directory: str | Path, *prefix: str | Path) -> None:
+    """Byte-compile *directory* with the interpreter that the command *prefix* starts, by default this one."""
+    subprocess.run([*(prefix or [sys.executable]), "-m", "compileall", "-q", directory], check=True)

@@ -4,7 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.coredns import CoreDns
+from tests.cluster.fixtures import require_programs
 from tests.real.sidecar import Sidecar
+
+TTL = 1
+"""Seconds, of ``cluster_dns``'s answers and of its absences."""
 
 
 @pytest.fixture
@@ -20,3 +26,13 @@ def sidecar() -> Iterator[type[Sidecar]]:
     yield Mortal
     for one in made:
         one.clean_up()
+
+
+@pytest.fixture(scope="session")
+def cluster_dns(pytestconfig: pytest.Config, control_plane: ControlPlane) -> Iterator[CoreDns]:
+    """A DNS server of the shared cluster for these tests alone: they kill it, and start it again."""
+    require_programs(pytestconfig, ["coredns"])
+    server = CoreDns(control_plane, ttl=TTL)
+    server.start()
+    yield server
+    server.stop()

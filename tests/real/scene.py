@@ -3,7 +3,8 @@
 The truth is computed from what the API server says to the administrator, by nothing that the sidecar uses.
 """
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,14 +12,20 @@ from pathlib import Path
 import yaml
 
 from tests.cluster import objects
-from tests.cluster.access import write_kubeconfig
+from tests.cluster.access import rules_of, write_kubeconfig
 from tests.cluster.api import Api, Json
 from tests.cluster.audit import AuditEvent
 from tests.cluster.control_plane import ControlPlane
-from tests.real.sidecar import ROLE
+from tests.real.sidecar import ROLE, ROOT, Sidecar
 
 ACCOUNT = "membership-sidecar"
 """The ServiceAccount of every sidecar here."""
+
+ENDPOINTS_ROLE = ROOT / "deploy" / "rbac" / "endpoints.yaml"
+"""For the Endpoints of a Service named ``app``, and of no other."""
+
+PODS_ROLE = ROOT / "deploy" / "rbac" / "pods.yaml"
+REPLICAS_ROLE = ROOT / "deploy" / "rbac" / "replicas.yaml"
 
 RBAC = "rbac.authorization.k8s.io"
 
@@ -40,18 +47,26 @@ def user(namespace: str) -> str:
 
 
 async def admit(
-    control_plane: ControlPlane, namespace: str, directory: Path, *, server: str | None = None, tls_name: str = ""
+    control_plane: ControlPlane,
+    namespace: str,
+    directory: Path,
+    *,
+    roles: Sequence[Path] = (ROLE,),
+    server: str | None = None,
+    tls_name: str = "",
 ) -> Pass:
-    """A ServiceAccount with the Role that ships, its token in a file, and a kubeconfig that names the file.
+    """A ServiceAccount with the Roles that ship, its token in a file, and a kubeconfig that names the file.
 
     Args:
         control_plane: the cluster.
         namespace: of the ServiceAccount, and the kubeconfig's default.
         directory: for the files.
+        roles: the manifests that are applied.
         server: another address of the API server.
         tls_name: the name in its certificate, if that is not in the address.
     """
-    token = await control_plane.service_account(namespace, ACCOUNT, ROLE)
+    rules = [rule for manifest in roles for rule in rules_of(manifest)]
+    token = await control_plane.service_account(namespace, ACCOUNT, rules)
     return write_pass(control_plane, namespace, directory, token, server=server, tls_name=tls_name)
 
 
@@ -94,6 +109,22 @@ async def bind(api: Api, namespace: str, name: str, rules: list[Json], *, accoun
             "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": account or namespace}],
         }
     )
+
+
+async def run_each(
+    sidecar: type[Sidecar], directory: Path, access: Pass, every: Mapping[str, Sequence[str]]
+) -> dict[str, Sidecar]:
+    """Several sidecars that see the same, by name, each with options of its own."""
+    made = {name: sidecar(directory / name, access.kubeconfig, *options) for name, options in every.items()}
+    await asyncio.gather(*(one.start() for one in made.values()))
+    return made
+
+
+async def until_each(every: Mapping[str, Sidecar], addresses: Mapping[str, Sequence[str]]) -> None:
+    """Wait until the json file of each sidecar has just these addresses, in any order."""
+    for name, wanted in addresses.items():
+        one = every[name]
+        await one.until(lambda one=one, wanted=wanted: sorted(one.addresses()) == sorted(wanted))  # type: ignore[misc]
 
 
 async def write_members(api: Api, namespace: str, addresses: Iterable[str], *, service: str = "web") -> int:

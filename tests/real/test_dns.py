@@ -6,7 +6,6 @@ of test_dns say. The polls are quicker than a daemon's, which changes nothing el
 
 import asyncio
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,40 +20,14 @@ from sidecar.sources.resolver import Patience, Resolver
 from tests.builders import Followed, following
 from tests.cluster import objects
 from tests.cluster.api import Api
-from tests.cluster.control_plane import ControlPlane
 from tests.cluster.coredns import CoreDns
-from tests.cluster.fixtures import require_programs
+from tests.real.conftest import TTL
 from tests.real.scene import figure, write_members
-
-TTL = 1
-"""Seconds, of answers and of absences."""
 
 PATIENCE = 20.0
 """Seconds for CoreDNS to hear of a change, on a machine that is busy with other tests."""
 
 DUAL_STACK: dict[str, Any] = {"ipFamilyPolicy": "PreferDualStack", "ipFamilies": ["IPv4", "IPv6"]}
-
-
-class ClusterDns(CoreDns):
-    """CoreDNS that answers reverse questions, too, as kubeadm and all providers set it up."""
-
-    def __init__(self, control_plane: ControlPlane) -> None:
-        super().__init__(control_plane, ttl=TTL)
-        corefile = control_plane.directory / f"Corefile.{self.port}"
-        text = corefile.read_text()
-        zones = f"cluster.local:{self.port}"
-        text = text.replace(zones, f"{zones} in-addr.arpa:{self.port} ip6.arpa:{self.port}")
-        corefile.write_text(text.replace("kubernetes cluster.local", "kubernetes cluster.local in-addr.arpa ip6.arpa"))
-
-
-@pytest.fixture(scope="module")
-def cluster_dns(pytestconfig: pytest.Config, control_plane: ControlPlane) -> Iterator[ClusterDns]:
-    """One for these tests alone: they kill it."""
-    require_programs(pytestconfig, ["coredns"])
-    server = ClusterDns(control_plane)
-    server.start()
-    yield server
-    server.stop()
 
 
 def poll(

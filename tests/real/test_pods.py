@@ -25,6 +25,7 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.programs import Program
 from tests.real.following import PATIENCE, members, reflected, states, until_states
 from tests.real.scene import ACCOUNT, user
+from tests.real.workloads import held, run_all, workload
 
 READ_PODS = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
 
@@ -37,12 +38,6 @@ ZONED = "node-in-a-zone"
 def projection(**how: str) -> PodProjection:
     """How pods become members, of the sole port."""
     return PodProjection(projection=Projection(), **how)
-
-
-def held(body: Json) -> Json:
-    """The pod, with somebody who must agree to its end."""
-    body["metadata"]["finalizers"] = ["example.com/hold"]
-    return body
 
 
 async def reader(control_plane: ControlPlane, namespace: str) -> str:
@@ -208,37 +203,6 @@ async def test_a_pod_knows_its_zone(control_plane: ControlPlane, admin: Api, nam
 
 
 # --- Rollouts and replicas
-
-
-def workload(kind: str, name: str, namespace: str, version: str = "1", **spec: object) -> Json:
-    """A workload of the pods that ``objects.pod`` makes, labelled with a version."""
-    labels = {**objects.LABELS, "version": version}
-    template = {"metadata": {"labels": labels}, "spec": objects.pod("x", namespace)["spec"]}
-    del template["spec"]["nodeName"]
-    fields = {"selector": {"matchLabels": objects.LABELS}, "template": template, **spec}
-    return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": fields}
-
-
-async def eventually(look: Callable[[], Awaitable[list[Json]]], count: int) -> list[Json]:
-    """So many of what *look* finds, once the controllers have made them."""
-    async with asyncio.timeout(PATIENCE):
-        while len(found := await look()) != count:
-            await asyncio.sleep(0.02)
-    return found
-
-
-async def run_all(admin: Api, namespace: str, count: int, *, version: str = "1", ready: bool = True) -> list[Json]:
-    """Let the pods of that version run, once their controller has made so many."""
-
-    async def of_version() -> list[Json]:
-        items: list[Json] = (await admin.list("Pod", namespace, labelSelector=f"version={version}"))["items"]
-        return items
-
-    found = await eventually(of_version, count)
-    for number, pod in enumerate(found):
-        status = objects.running([f"10.{version}.0.{number + 1}"], ready=ready)
-        await admin.patch_status("Pod", pod["metadata"]["name"], status, namespace)
-    return found
 
 
 def grouped(expected: dict[str, list[bool]]) -> Callable[[Followed], bool]:

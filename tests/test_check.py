@@ -601,3 +601,20 @@ def test_an_api_server_that_is_away_is_no_error_where_dns_takes_over(
     """If it does, and if it answers."""
     found = findings(Facts((), "It is away.", {"prod/app": {"A": outcome}}), wishes, "auto")
     assert (found[0].level, found[0].subject) == (level, "api")
+
+
+@pytest.mark.parametrize(
+    ("replicas", "expected"),
+    [
+        (None, []),
+        (3, [("ok", "The controller of the own pod wants 3.")]),
+        (SourceError("forbidden", "It takes the verb get on pods."), [("error", "It takes the verb get on pods.")]),
+    ],
+)
+def test_the_replicas_that_the_first_file_waits_for(
+    replicas: int | SourceError | None, expected: list[tuple[str, str]]
+) -> None:
+    """Asked for as the daemon does, where it would be."""
+    answers = Answers("https://api", US, {}, {}, {}, replicas)
+    found = findings(Facts([], answers, {}), WISHES, "auto")
+    assert [(one.level, one.sentence) for one in found if one.subject == "replicas"] == expected

@@ -11,6 +11,7 @@ from sidecar.check.rights import WHOAMI, is_allowed, questions, username
 from sidecar.check.services import Seen, Service, decode_service
 from sidecar.errors import SourceError
 from sidecar.sources.objects import decode_page
+from sidecar.sources.replicas import desired
 from sidecar.sources.sentences import ANONYMOUS
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ async def look(
     rights: Iterable[Right],
     services: Iterable[tuple[str, str]],
     collections: Mapping[str, Collection],
+    own_pod: tuple[str, str] | None = None,
 ) -> Answers:
     """Everything there is to see.
 
@@ -41,6 +43,7 @@ async def look(
         rights: that the source needs.
         services: namespace and name of those to look at.
         collections: what the source follows, by what findings call it.
+        own_pod: namespace and name, if it matters how many replicas there should be of it.
 
     Raises:
         SourceError: if the API server cannot be asked at all.
@@ -52,7 +55,15 @@ async def look(
         {right: await _denied(connection, right) for right in rights},
         {f"{namespace}/{name}": await _service(connection, namespace, name) for namespace, name in services},
         {name: await _seen(connection, collection) for name, collection in collections.items()},
+        await _replicas(connection, *own_pod) if own_pod else None,
     )
+
+
+async def _replicas(connection: Connection, namespace: str, pod_name: str) -> int | SourceError:
+    try:
+        return await desired(connection, namespace, pod_name)
+    except SourceError as error:
+        return error
 
 
 async def _user(connection: Connection) -> str:

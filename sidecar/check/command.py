@@ -84,13 +84,15 @@ async def examine(settings: Settings, environ: Mapping[str, str]) -> list[Findin
     async with asyncio.TaskGroup() as tasks:
         outputs = [output.path for output in settings.output]
         directories = tasks.create_task(asyncio.to_thread(volumes.look, outputs))
-        answers = None if trouble else tasks.create_task(_ask_api(credentials, metrics, settings, targets))
+        answers = None if trouble else tasks.create_task(_ask_api(credentials, metrics, settings, targets, namespace))
         outcomes = tasks.create_task(_ask_dns(metrics, settings, targets))
     facts = Facts(directories.result(), answers.result() if answers else trouble, outcomes.result())
     return findings(facts, wishes, settings.fsync)
 
 
-async def _ask_api(credentials: Credentials, metrics: Metrics, settings: Settings, targets: Targets) -> Answers | str:
+async def _ask_api(
+    credentials: Credentials, metrics: Metrics, settings: Settings, targets: Targets, namespace: str
+) -> Answers | str:
     connection = Connection(credentials, metrics, PATIENCE)
     try:
         return await cluster.look(
@@ -98,6 +100,7 @@ async def _ask_api(credentials: Credentials, metrics: Metrics, settings: Setting
             rights_of(settings, targets),
             [target for target in targets.services if target[0] != EVERYWHERE],
             collections_of(settings, targets),
+            (namespace, settings.pod_name) if settings.min_members.relative else None,
         )
     except SourceError as error:
         return error.sentence

@@ -26,6 +26,8 @@ class Answers(NamedTuple):
     """By ``NAMESPACE/NAME``."""
     seen: Mapping[str, Seen | SourceError]
     """The members, likewise, or by selector."""
+    replicas: int | SourceError | None = None
+    """How many there should be of the own pod; None if nobody needs to know."""
 
 
 class Facts(NamedTuple):

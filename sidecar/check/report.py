@@ -48,6 +48,8 @@ def _unreachable(sentence: str, wishes: Wishes, *, dns_works: bool) -> Finding:
 def _of_api(answers: Answers, wishes: Wishes, *, dns_works: bool) -> Iterator[Finding]:
     yield _who(answers)
     yield from _of_rights(answers, dns_instead=wishes.source == "auto" and dns_works)
+    if answers.replicas is not None:
+        yield _of_replicas(answers.replicas)
     for name, service in answers.services.items():
         yield from _of_service(name, service, answers, wishes)
     for name, seen in answers.seen.items():
@@ -71,6 +73,12 @@ def _of_rights(answers: Answers, *, dns_instead: bool) -> Iterator[Finding]:
             yield finding._replace(level="warning", sentence=sentence)
         else:
             yield finding
+
+
+def _of_replicas(replicas: int | SourceError) -> Finding:
+    if isinstance(replicas, SourceError):
+        return Finding("error", "replicas", replicas.sentence, "The Role for it is deploy/rbac/replicas.yaml.")
+    return Finding("ok", "replicas", f"The controller of the own pod wants {replicas}.")
 
 
 def _of_right(right: Right, denied: Sequence[Question] | SourceError, user: str) -> Finding:

@@ -7,10 +7,8 @@ import pytest
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.coredns import CoreDns
 from tests.cluster.fixtures import require_programs
+from tests.real.scene import TTL
 from tests.real.sidecar import Sidecar
-
-TTL = 1
-"""Seconds, of ``cluster_dns``'s answers and of its absences."""
 
 
 @pytest.fixture

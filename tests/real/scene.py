@@ -16,6 +16,7 @@ from tests.cluster.access import rules_of, write_kubeconfig
 from tests.cluster.api import Api, Json
 from tests.cluster.audit import AuditEvent
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.coredns import CoreDns
 from tests.real.sidecar import ROLE, ROOT, Sidecar
 
 ACCOUNT = "membership-sidecar"
@@ -31,6 +32,10 @@ RBAC = "rbac.authorization.k8s.io"
 
 CONTROLLER = "system:serviceaccount:kube-system:endpointslice-controller"
 """Who writes the EndpointSlices of Services with a selector."""
+
+
+TTL = 1
+"""Seconds, of the DNS server's answers and of its absences."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,11 @@ async def bind(api: Api, namespace: str, name: str, rules: list[Json], *, accoun
             "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": account or namespace}],
         }
     )
+
+
+def ask_dns(server: CoreDns) -> tuple[str, ...]:
+    """The options for a sidecar that can ask that server."""
+    return (f"--dns-server={server.host}:{server.port}", "--cluster-domain=cluster.local")
 
 
 async def run_each(

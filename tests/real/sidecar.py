@@ -229,6 +229,13 @@ class Sidecar:
         """Their addresses."""
         return [str(member["address"]) for member in self.members()]
 
+    def source(self) -> str:
+        """The source that the json file names; empty if there is no file."""
+        try:
+            return str(json.loads(self.path("json").read_bytes())["source"])
+        except FileNotFoundError:
+            return ""
+
     def read(self) -> dict[str, list[str]]:
         """The ``address:port`` of the members in every file there is, each read as its reader would."""
         found: dict[str, list[str]] = {}

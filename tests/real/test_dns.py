@@ -21,8 +21,7 @@ from tests.builders import Followed, following
 from tests.cluster import objects
 from tests.cluster.api import Api
 from tests.cluster.coredns import CoreDns
-from tests.real.conftest import TTL
-from tests.real.scene import figure, write_members
+from tests.real.scene import TTL, figure, write_members
 
 PATIENCE = 20.0
 """Seconds for CoreDNS to hear of a change, on a machine that is busy with other tests."""

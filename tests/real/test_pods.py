@@ -4,7 +4,6 @@ There is no kubelet: what it would say of a pod, a test says through the status 
 controllers say is theirs: hashes, owners, what a lost node does to its pods.
 """
 
-import asyncio
 import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -20,7 +19,7 @@ from sidecar.sources.pods import PodProjection, pods
 from sidecar.sources.replicas import desired
 from tests.builders import Followed, connected, grants
 from tests.cluster import binaries, objects
-from tests.cluster.api import Api, Json
+from tests.cluster.api import Api
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.programs import Program
 from tests.real.following import PATIENCE, members, reflected, states, until_states

@@ -13,17 +13,21 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["tests.cluster.fixtures"]
 
-settings.register_profile("any machine", deadline=None)
-settings.load_profile("any machine")  # how long an example takes says more of the machine than of the code
+# No deadline: how long an example takes says more of the machine than of the code.
+settings.register_profile("fast", deadline=None, max_examples=40)
+settings.register_profile("slow", deadline=None, max_examples=400)
+settings.load_profile("fast")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --slow."""
-    parser.addoption("--slow", action="store_true", help="run the slow tests, too")
+    parser.addoption("--slow", action="store_true", help="run the slow tests, too, and try the laws more often")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the markers."""
+    """Name the markers; say how often a law is tried, before the first is defined."""
+    if config.getoption("--slow"):
+        settings.load_profile("slow")
     config.addinivalue_line("markers", "slow: takes long; run with --slow")
     config.addinivalue_line("markers", "readers: needs Java and the jars of python -m tests.readers.jars")
 

@@ -6,6 +6,7 @@ behind.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,7 @@ from sidecar.check import cluster, volumes
 from sidecar.check.cluster import REVIEWS, USERS
 from sidecar.check.rights import Right
 from sidecar.check.services import Seen
+from sidecar.cli import main
 from sidecar.errors import SourceError
 from tests.builders import (
     PATH,
@@ -56,22 +59,41 @@ def check(directory: Path, *options: str, mount: str = "") -> dict[str, list[tup
         mount: a script that mounts something before, for this run alone. Without the right to do so, the test is
             skipped.
     """
-    command = [sys.executable, "-W", "error", "-m", "sidecar", "check", "--output-format=json", "--service=app"]
-    command += [f"--output=json={directory / 'members.json'}", f"--kubeconfig={directory / 'none'}", *options]
-    if mount:
-        command = [*unshare(directory), "sh", "-ec", f'{mount}; exec "$@"', "sh", *command]
+    argv = ["check", "--output-format=json", "--service=app", f"--output=json={directory / 'members.json'}"]
+    argv += [f"--kubeconfig={directory / 'none'}", *options]
     before = sorted(directory.iterdir()) if directory.is_dir() else None
-    done = subprocess.run(
-        command, cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False
-    )
-    assert done.stderr == ""
-    assert done.returncode == 1, "no API server can be reached, which is an error"
+    code, out, err = behind(mount, directory, argv) if mount else here(argv)
+    assert err == ""
+    assert code == 1, "no API server can be reached, which is an error"
     if before is not None:
         assert sorted(directory.iterdir()) == before
     found: dict[str, list[tuple[str, str]]] = {}
-    for row in json.loads(done.stdout):
+    for row in json.loads(out):
         found.setdefault(row["subject"], []).append((row["level"], row["sentence"]))
     return found
+
+
+def here(argv: list[str]) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of the command in this process."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            code = main(argv)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return code, out.getvalue(), err.getvalue()
+
+
+def behind(mount: str, directory: Path, argv: list[str]) -> tuple[int, str, str]:
+    """The same of a process that sees a mount which nobody else sees."""
+    command = [*unshare(directory), "sh", "-ec", f'{mount}; exec "$@"', "sh"]
+    command += [sys.executable, "-W", "error", "-m", "sidecar", *argv]
+    done = subprocess.run(
+        command, cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
 
 
 def unshare(directory: Path) -> list[str]:
@@ -159,32 +181,31 @@ def test_a_directory_that_is_missing(tmp_path: Path) -> None:
     assert of(tmp_path, check(tmp_path)) == [("error", f"{tmp_path / 'members.json'} is a directory.")]
 
 
-def look_as_nobody(directory: str) -> None:
+def look_as_nobody(*directories: str) -> None:
     """See the test below."""
     os.setgroups([])
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)
-    (seen,) = volumes.look([Path(directory) / "members.json"])
-    assert "was not written (EACCES): this user may not write there" in seen.problem, seen
+    for seen in volumes.look([Path(directory) / "members.json" for directory in directories]):
+        assert "was not written (EACCES): this user may not write there" in seen.problem, seen
 
 
-@pytest.mark.parametrize("mode", [0o755, 0o700])
-def test_a_directory_of_somebody_else(mode: int) -> None:
+def test_a_directory_of_somebody_else() -> None:
     """Whether or not others may look into it."""
     if os.geteuid() != 0:
         pytest.skip("only root can look as somebody else")
-    code = f"import sys; from {__name__} import look_as_nobody; look_as_nobody(sys.argv[1])"
-    with tempfile.TemporaryDirectory() as directory:
-        Path(directory).chmod(mode)
+    code = f"import sys; from {__name__} import look_as_nobody; look_as_nobody(*sys.argv[1:])"
+    with tempfile.TemporaryDirectory() as open_to_all, tempfile.TemporaryDirectory() as closed:
+        Path(open_to_all).chmod(0o755)
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", code, directory],
+            [sys.executable, "-W", "error", "-c", code, open_to_all, closed],
             cwd=ROOT,
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        assert list(Path(directory).iterdir()) == []
+        assert [*Path(open_to_all).iterdir(), *Path(closed).iterdir()] == []
 
 
 # --- The API server
@@ -286,6 +307,6 @@ def test_a_check_that_is_told_to_end_has_not_passed(tmp_path: Path) -> None:
     )
     with fifo.open("wb"):  # it is open at both ends only when somebody reads the credentials
         process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=20)
     assert process.returncode == 128 + signal.SIGTERM
     assert out == b""

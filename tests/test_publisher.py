@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NoReturn, ParamSpec, TypeVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.errors import PublishError
@@ -237,7 +237,6 @@ def assert_old_or_new(directory: Path, publication: Publication) -> None:
         assert floor(directory).revisions == NEW_REVISION
 
 
-@settings(deadline=None)  # it waits for a disk
 @given(
     contents=st.lists(st.tuples(st.binary(max_size=9), st.binary(max_size=9)), min_size=1, max_size=5),
     faults=st.dictionaries(st.integers(0, 90), st.sampled_from(ERRNOS), max_size=12),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 import looptime
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.errors import SourceError
@@ -968,7 +968,6 @@ class Unreliable(Script):
 
 
 @given(st.lists(LISTINGS, max_size=6), st.lists(WATCHINGS, max_size=8), st.sampled_from(("", str(BIRTH))))
-@settings(deadline=None, max_examples=150)
 def test_what_is_known_is_what_was_and_never_goes_back(
     listings: list[Listing], watchings: list[Watching], floor: str
 ) -> None:

@@ -16,6 +16,8 @@ SIZES = (100, 1_000, 10_000)
 FULL = Plan(warmup=10, changes=100, spacing=0.05)
 QUICK = Plan(warmup=5, changes=20, spacing=0.05)
 ROUNDS = 5
+CROWD = 5_000
+"""Pods, of ``--pods``."""
 
 
 def main() -> int:
@@ -27,33 +29,45 @@ def main() -> int:
         return 1
     plan = (QUICK if arguments.quick else FULL)._replace(spacing=arguments.spacing / 1000)
     rounds = 1 if arguments.quick else arguments.rounds
-    sizes = arguments.members or ((100, 1_000) if arguments.quick else SIZES)
+    pods = arguments.pods
+    sizes = arguments.members or ((CROWD,) if pods else (100, 1_000) if arguments.quick else SIZES)
     lazy = not arguments.no_lazy
     if lazy and not sid.obstacle():
         sid.enter_namespace()
     with (
         tempfile.TemporaryDirectory(prefix="benchmark-", dir=run.MEMORY) as scratch,
-        run.candidates(arguments.package, Path(scratch), plan, lazy=lazy) as found,
+        run.candidates(arguments.package, Path(scratch), plan, lazy=lazy, pods=pods) as found,
     ):
-        results = run.measure(found, Path(scratch), sizes, plan, rounds)
+        results = run.measure(found, Path(scratch), sizes, plan, rounds, pods=pods)
     about = {"machine": platform.machine(), "kernel": platform.release(), **plan._asdict(), "rounds": rounds}
-    goals = list(report.verdicts(results))
+    goals = [] if pods else list(report.verdicts(results))
     out = sys.stdout.write
-    out(f"{rounds} rounds of {plan.changes} joins {plan.spacing * 1000:.0f} ms apart, after {plan.warmup} that do not")
-    out(" count; medians over the rounds, in brackets the median ratio to the informer of the same round.\n")
-    if plan.spacing < run.SETTLE:
-        out("The sidecar runs with --settle 0ms --settle-max 0ms, else by default; the informer knows no settle.\n")
-    out(f"At the end of each window all files held the same bytes.\n\n{report.table(results)}\n\n")
+    out(f"{_heading(plan, rounds, pods=pods)}\n\n{report.table(results)}\n\n")
     out("".join(f"{goal}\n" for goal in goals))
     if arguments.json:
-        arguments.json.write_text(json.dumps(report.as_json(results, about), indent=1) + "\n")
+        arguments.json.write_text(json.dumps(report.as_json(results, goals, about), indent=1) + "\n")
     return 1 if arguments.check and not all(goal.met for goal in goals) else 0
+
+
+def _heading(plan: Plan, rounds: int, *, pods: bool) -> str:
+    yardstick, same = ("sidecar that follows EndpointSlices", "members") if pods else ("informer", "bytes")
+    joins = f"{plan.changes} joins {plan.spacing * 1000:.0f} ms apart, after {plan.warmup} that do not count"
+    ratio = f"in brackets the median ratio to the {yardstick} of the same round"
+    lines = [f"{rounds} rounds of {joins}; medians over the rounds, {ratio}."]
+    if plan.spacing < run.SETTLE:
+        lines.append(
+            "The sidecar runs with --settle 0ms --settle-max 0ms, else by default; an informer knows no settle."
+        )
+    if pods:
+        lines.append("For EndpointSlices, what the endpoint-slice controller takes to write them is in the latency.")
+    return "\n".join([*lines, f"At the end of each window all files held the same {same}."])
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round, to see that it works")
     parser.add_argument("--members", type=int, action="append", help="how many (repeatable; default 100, 1000, 10000)")
+    parser.add_argument("--pods", action="store_true", help="follow 5,000 pods, beside their EndpointSlices")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="windows of each program (default %(default)s)")
     parser.add_argument(
         "--spacing", type=float, default=FULL.spacing * 1000, help="ms between two joins (default %(default)s)"

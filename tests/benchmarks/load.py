@@ -5,13 +5,15 @@ happens in the cluster. The client is http.client with bodies encoded beforehand
 both sides of a ratio, and would hide a difference.
 """
 
+import hashlib
 import http.client
 import json
 import ssl
 import time
 import uuid
 from collections.abc import Iterator
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, Protocol, Self
 
 from tests.cluster.api import Json, path_of
 from tests.cluster.control_plane import ControlPlane
@@ -35,25 +37,59 @@ class ApiServer:
     """One connection that writes."""
 
     def __init__(self, control_plane: ControlPlane) -> None:
+        self._control_plane = control_plane
         context = ssl.create_default_context(cafile=control_plane.ca_file)
         host, port = control_plane.host, control_plane.port
         self._connection = http.client.HTTPSConnection(host, port, timeout=30, context=context)
-        self._headers = {"Authorization": f"Bearer {control_plane.admin_token}", "Content-Type": "application/json"}
+        self._headers = {"Authorization": f"Bearer {control_plane.admin_token}"}
+
+    def another(self) -> Self:
+        """One more connection, for another thread."""
+        return type(self)(self._control_plane)
+
+    def read(self, path: str) -> bytes:
+        """What a GET answers."""
+        return self._request("GET", path)
 
     def write(self, method: str, path: str, body: bytes) -> Put:
         """Send the object; a refusal is an error."""
         sent = time.monotonic_ns()
-        self._connection.request(method, path, body, self._headers)
+        self._request(method, path, body)
+        return Put(sent, time.monotonic_ns())
+
+    def _request(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        self._connection.request(method, path, body, {**self._headers, "Content-Type": kind})
         response = self._connection.getresponse()
         said = response.read()
-        answered = time.monotonic_ns()
         if response.status >= 300:
             raise RuntimeError(f"{method} {path}: {response.status} {said[:500].decode(errors='replace')}")
-        return Put(sent, answered)
+        return said
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+class Scene(Protocol):
+    """What a program follows while it is measured."""
+
+    service: str
+
+    def create(self) -> None:
+        """Set it."""
+
+    def reset(self) -> None:
+        """Take back all joins."""
+
+    def joins(self, count: int) -> Iterator[tuple[str, bytes, str]]:
+        """One member after the other: its name, and body and path of the request that adds it."""
+
+    def join(self, path: str, body: bytes) -> Put:
+        """Make that request."""
+
+    def fingerprint(self, file: Path) -> str:
+        """What must be the same in the files of all programs."""
 
 
 class Load:
@@ -89,6 +125,10 @@ class Load:
     def join(self, path: str, body: bytes) -> Put:
         """Make the change."""
         return self._server.write("PUT", path, body)
+
+    def fingerprint(self, file: Path) -> str:
+        """Of every byte."""
+        return hashlib.sha256(file.read_bytes()).hexdigest()
 
     def _write_base(self, method: str) -> None:
         sizes = [min(PER_SLICE, self._members - first) for first in range(0, self._members, PER_SLICE)]

@@ -5,10 +5,12 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from tests.benchmarks import sid, subjects, window
-from tests.benchmarks.load import NAMESPACE, ApiServer, Load
+from tests.benchmarks.crowd import Crowd
+from tests.benchmarks.load import NAMESPACE, ApiServer, Load, Scene
 from tests.benchmarks.subjects import Subject, Target
 from tests.benchmarks.window import Plan, Window
 from tests.cluster.control_plane import ControlPlane
@@ -24,13 +26,16 @@ SETTLE = 0.25
 CONTROLLERS = ("root-ca-certificate-publisher-controller",)
 """The one that the control plane's start waits for; others would only take part of the machine."""
 
+SLICES = "endpointslice-controller"
+"""The one that is at work where pods make the slices."""
+
 
 class DifferentBytesError(Exception):
     """The sidecar and the informer did not come to the same file: one of them is wrong, or they do different work."""
 
 
 @contextmanager
-def candidates(package: Path, scratch: Path, plan: Plan, *, lazy: bool) -> Iterator[list[Subject]]:
+def candidates(package: Path, scratch: Path, plan: Plan, *, lazy: bool, pods: bool = False) -> Iterator[list[Subject]]:
     """The programs under test, the yardstick first.
 
     Args:
@@ -38,12 +43,14 @@ def candidates(package: Path, scratch: Path, plan: Plan, *, lazy: bool) -> Itera
         scratch: a directory that all of them may use.
         plan: how close changes are.
         lazy: whether Python 3.15 is one of them, if it can be had.
+        pods: whether it is the sidecar on slices and on pods, by the Python of the image if it can be had, in the place
+            of the informer and the sidecar on each Python.
     """
     settle = plan.spacing >= SETTLE
     app = scratch / "app"
     subjects.copy(package, app)
+    found = [subjects.sidecar(app, settle=settle, pods=which) for which in ((False, True) if pods else (False,))]
     with ExitStack() as stack:
-        found = [subjects.informer(), subjects.sidecar(app, settle=settle)]
         obstacle = sid.obstacle() if lazy else ""
         if obstacle:
             say(obstacle)
@@ -51,25 +58,30 @@ def candidates(package: Path, scratch: Path, plan: Plan, *, lazy: bool) -> Itera
             requirements = package.parent / "requirements.txt"
             if not requirements.exists():
                 requirements = REPOSITORY / "requirements.txt"
-            found.append(stack.enter_context(sid.sidecar(requirements, scratch, app, settle=settle)))
-        yield found
+            prefix = stack.enter_context(sid.inside(requirements, scratch, app))
+            if pods:
+                found = [sid.sidecar(prefix, settle=settle, pods=which) for which in (False, True)]
+            else:
+                found.append(sid.sidecar(prefix, settle=settle))
+        yield found if pods else [subjects.informer(), *found]
 
 
 def measure(
-    found: Sequence[Subject], scratch: Path, sizes: Sequence[int], plan: Plan, rounds: int
+    found: Sequence[Subject], scratch: Path, sizes: Sequence[int], plan: Plan, rounds: int, *, pods: bool = False
 ) -> Mapping[int, Mapping[Subject, list[Window]]]:
     """Run every program *rounds* times at every size, by turns.
 
     Raises:
         DifferentBytesError: if the programs do not come to the same bytes.
     """
-    control_plane = ControlPlane(controllers=CONTROLLERS)
+    control_plane = ControlPlane(controllers=(*CONTROLLERS, SLICES) if pods else CONTROLLERS)
     control_plane.start()
     try:
         target = target_of(control_plane, scratch)
         server = ApiServer(control_plane)
+        scene = partial(Crowd, joins=plan.warmup + plan.changes) if pods else Load
         try:
-            return {size: _turns(found, target, Load(server, size), plan, rounds) for size in sizes}
+            return {size: _turns(found, target, scene(server, size), plan, rounds) for size in sizes}
         finally:
             server.close()
     finally:
@@ -90,7 +102,7 @@ def target_of(control_plane: ControlPlane, scratch: Path) -> Target:
 
 
 def _turns(
-    found: Sequence[Subject], target: Target, load: Load, plan: Plan, rounds: int
+    found: Sequence[Subject], target: Target, load: Scene, plan: Plan, rounds: int
 ) -> dict[Subject, list[Window]]:
     """All windows at one size. Every other round goes backwards, so that nobody always has the same neighbour."""
     windows: dict[Subject, list[Window]] = {subject: [] for subject in found}

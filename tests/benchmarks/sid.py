@@ -1,9 +1,9 @@
 """The sidecar as the image runs it, without a container runtime: a Debian root with a venv in it, entered by chroot.
 
 The venv has the image's place, the variables are the Dockerfile's, and what compiles everything, the standard library
-too, is what compiles it there. The root is built once for each ``requirements.txt`` and each such environment. Whoever runs the benchmarks needs to be root for it and to have
-debootstrap; else there is a sentence in the place of the figures. The mounts are made in a mount namespace of our own
-and vanish with this process, however it ends.
+too, is what compiles it there. The root is built once for each ``requirements.txt`` and each such environment. Whoever
+runs the benchmarks needs to be root for it and to have debootstrap; else there is a sentence in the place of the
+figures. The mounts are made in a mount namespace of our own and vanish with this process, however it ends.
 """
 
 import ctypes
@@ -67,8 +67,8 @@ def root(requirements: Path) -> Path:
     Raises:
         subprocess.CalledProcessError: if it cannot be built.
     """
-    recipe = requirements.read_bytes() + image.ASSEMBLE.read_bytes() + repr((PACKAGES, _environment(), COMPILE)).encode()
-    digest = hashlib.sha256(recipe).hexdigest()[:12]
+    recipe = (PACKAGES, requirements.read_bytes(), _environment(), image.ASSEMBLE.read_bytes(), COMPILE)
+    digest = hashlib.sha256(repr(recipe).encode()).hexdigest()[:12]
     built = subjects.cache() / f"{PYTHON}-{digest}"
     if built.exists():
         return built
@@ -93,18 +93,17 @@ def root(requirements: Path) -> Path:
 
 
 @contextmanager
-def sidecar(requirements: Path, scratch: Path, app: Path, *, settle: bool) -> Iterator[Subject]:
-    """The sidecar on Python 3.15, with a pod's credentials.
+def inside(requirements: Path, scratch: Path, app: Path) -> Iterator[Sequence[str | Path]]:
+    """The command that runs another one as a container of the image would, while this is open.
 
     Args:
         requirements: the pinned dependencies.
         scratch: everything that the program reads and writes; it has the same path inside. What is in its directory
             ``ACCOUNT`` is where the kubelet would mount a service account.
         app: the directory of the package's copy, below *scratch*.
-        settle: as in ``subjects.sidecar``.
     """
     where = root(requirements)
-    inside: Sequence[str | Path] = ["chroot", where, "env", "-i", *_environment()]
+    prefix: Sequence[str | Path] = ["chroot", where, "env", "-i", *_environment()]
     account, byte_code = scratch / ACCOUNT, scratch / "byte-code"
     account.mkdir()
     byte_code.mkdir()
@@ -115,13 +114,24 @@ def sidecar(requirements: Path, scratch: Path, app: Path, *, settle: bool) -> It
         _mounted(where, "--bind", app / "sidecar", PACKAGE_INSIDE),
         _mounted(where, "--bind", byte_code, image.environment()["PYTHONPYCACHEPREFIX"] + PACKAGE_INSIDE),
     ):
-        subjects.compile_all(PACKAGE_INSIDE, *inside, PYTHON_INSIDE)
+        subjects.compile_all(PACKAGE_INSIDE, *prefix, PYTHON_INSIDE)
+        yield prefix
 
-        def command(target: Target) -> list[str | Path]:
-            pod = [f"KUBERNETES_SERVICE_HOST={target.host}", f"KUBERNETES_SERVICE_PORT={target.port}"]
-            return [*inside, *pod, COMMAND_INSIDE, *subjects.arguments(target, settle=settle)]
 
-        yield Subject("sidecar, Python 3.15 lazy", command, lazy=True)
+def sidecar(prefix: Sequence[str | Path], *, settle: bool, pods: bool = False) -> Subject:
+    """The sidecar on Python 3.15, with a pod's credentials.
+
+    Args:
+        prefix: what ``inside`` gives.
+        settle: as in ``subjects.sidecar``.
+        pods: likewise.
+    """
+
+    def command(target: Target) -> list[str | Path]:
+        pod = [f"KUBERNETES_SERVICE_HOST={target.host}", f"KUBERNETES_SERVICE_PORT={target.port}"]
+        return [*prefix, *pod, COMMAND_INSIDE, *subjects.arguments(target, settle=settle, pods=pods)]
+
+    return Subject(subjects.title("Python 3.15 lazy", pods=pods), command, lazy=True)
 
 
 def _environment() -> list[str]:

@@ -68,34 +68,34 @@ def informer() -> Subject:
     return Subject("client-go informer", command)
 
 
-def sidecar(app: Path, *, settle: bool) -> Subject:
+def sidecar(app: Path, *, settle: bool, pods: bool = False) -> Subject:
     """The sidecar on the machine's Python.
 
     Args:
         app: the directory of a byte-compiled copy of the package (``copy``).
         settle: whether changes are far enough apart for the settle time.
+        pods: whether it follows the pods, not the slices.
     """
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    inside: list[str | Path] = ["env", "-C", app, sys.executable, "-m", "sidecar"]
 
     def command(target: Target) -> list[str | Path]:
-        return [
-            "env",
-            "-C",
-            app,
-            sys.executable,
-            "-m",
-            "sidecar",
-            *arguments(target, "--kubeconfig", str(target.kubeconfig), settle=settle),
-        ]
+        return [*inside, *arguments(target, settle=settle, pods=pods), "--kubeconfig", target.kubeconfig]
 
-    return Subject(f"sidecar, Python {version}", command)
+    return Subject(title(f"Python {sys.version_info.major}.{sys.version_info.minor}", pods=pods), command)
 
 
-def arguments(target: Target, *credentials: str, settle: bool) -> list[str]:
+def title(python: str, *, pods: bool) -> str:
+    """The sidecar's name in the table."""
+    return f"sidecar, {python}{', pods' if pods else ''}"
+
+
+def arguments(target: Target, *, settle: bool, pods: bool) -> list[str]:
     """What follows the name of the command. All defaults, but for the free port and the settle time."""
+    slices = ["--service", f"{target.service}.{NAMESPACE}"]
+    labels = ["--source", "pods", "--selector", f"app={target.service}", "--namespace", NAMESPACE]
     unsettled = [] if settle else ["--settle", "0ms", "--settle-max", "0ms"]
-    flags = ["--service", f"{target.service}.{NAMESPACE}", "--output", f"json={target.output}"]
-    return ["run", *flags, *credentials, "--listen", "127.0.0.1:0", *unsettled]
+    output = ["--output", f"json={target.output}", "--listen", "127.0.0.1:0"]
+    return ["run", *(labels if pods else slices), *output, *unsettled]
 
 
 def copy(package: Path, app: Path) -> None:

@@ -1,15 +1,18 @@
 """The benchmarks measure what they say: the sidecar and the yardstick do the same work, and sight is no guess."""
 
+import json
 import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import report, run, subjects, window
+from tests.benchmarks import image, report, run, subjects, window
+from tests.benchmarks.crowd import Crowd
 from tests.benchmarks.figures import percentile
 from tests.benchmarks.load import ApiServer, Load
 from tests.benchmarks.sight import Sight
@@ -25,6 +28,13 @@ def scratch() -> Iterator[Path]:
     """A directory on the tmpfs that the benchmarks use."""
     with tempfile.TemporaryDirectory(dir=run.MEMORY) as directory:
         yield Path(directory)
+
+
+@pytest.fixture
+def server(control_plane: ControlPlane) -> Iterator[ApiServer]:
+    """A connection that writes."""
+    with closing(ApiServer(control_plane)) as made:
+        yield made
 
 
 def replace(path: Path, text: str) -> None:
@@ -69,11 +79,10 @@ def test_a_goal_is_a_ratio_within_a_round() -> None:
 
 @pytest.mark.skipif(shutil.which("go") is None, reason="the informer is built with go, and there is no go on PATH")
 @pytest.mark.timeout(300)  # the informer may have to be built
-def test_both_programs_come_to_the_same_bytes(control_plane: ControlPlane, scratch: Path) -> None:
+def test_both_programs_come_to_the_same_bytes(control_plane: ControlPlane, server: ApiServer, scratch: Path) -> None:
     """One window of each at a tiny size: every change is seen, the costs are there, and the files are equal."""
     target = run.target_of(control_plane, scratch)
     subjects.copy(run.REPOSITORY / "sidecar", scratch / "app")
-    server = ApiServer(control_plane)
     load = Load(server, 3)
     load.create()
     windows: list[Window] = []
@@ -82,8 +91,37 @@ def test_both_programs_come_to_the_same_bytes(control_plane: ControlPlane, scrat
         directory = scratch / str(len(windows))
         directory.mkdir()
         windows.append(window.run(subject, target._replace(service=load.service, directory=directory), load, PLAN))
-    server.close()
     assert windows[0].digest == windows[1].digest
     for each in windows:
         assert len(each.visible) == PLAN.changes
         assert min(each.start, each.cpu, each.resident, *each.visible) > 0
+
+
+def test_the_pods_and_their_slices_come_to_the_same_members(
+    control_plane: ControlPlane, server: ApiServer, scratch: Path
+) -> None:
+    """One window of each source at a tiny size, and again after the reset; the pods are as large as is claimed."""
+    target = run.target_of(control_plane, scratch)
+    subjects.copy(run.REPOSITORY / "sidecar", scratch / "app")
+    crowd = Crowd(server, 3, joins=PLAN.warmup + PLAN.changes)
+    crowd.create()
+    windows: list[Window] = []
+    for pods in (False, True):
+        crowd.reset()
+        directory = scratch / str(pods)
+        directory.mkdir()
+        subject = subjects.sidecar(scratch / "app", settle=False, pods=pods)
+        windows.append(window.run(subject, target._replace(service=crowd.service, directory=directory), crowd, PLAN))
+    found = server.read(f"/api/v1/namespaces/default/pods?labelSelector=app={crowd.service}")
+    assert windows[0].digest == windows[1].digest
+    assert len(json.loads((scratch / "True" / "members.json").read_bytes())["members"]) == 3 + 1 + 4
+    assert 5_000 < len(found) / (3 + 1 + 4) < 7_000
+
+
+def test_the_image_is_imitated_variable_by_variable() -> None:
+    """What the Dockerfile sets in its last stage is what the program gets, and nothing of the first stage."""
+    found = image.environment()
+    assert found["PATH"].startswith(f"{image.ENVIRONMENT}/bin:/usr/local/sbin:")
+    assert {"PYTHON_LAZY_IMPORTS", "PYTHONOPTIMIZE", "SSL_CERT_FILE"} <= found.keys()
+    last_stage = image.DOCKERFILE.read_text().rpartition("\nFROM ")[2]
+    assert all(f"{name}=" in last_stage for name in found)

@@ -4,13 +4,11 @@ Only one program runs at a time, and each turn starts it anew from the same memb
 the API server needs one, two programs that are awake for the same change would measure each other.
 """
 
-import hashlib
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 from tests.benchmarks import cost
-from tests.benchmarks.load import Load
+from tests.benchmarks.load import Scene
 from tests.benchmarks.sight import Sight
 from tests.benchmarks.subjects import Subject, Target
 from tests.cluster.programs import Program
@@ -50,7 +48,7 @@ class Window(NamedTuple):
     """Of the file in the end, when nothing moved any more."""
 
 
-def run(subject: Subject, target: Target, load: Load, plan: Plan) -> Window:
+def run(subject: Subject, target: Target, load: Scene, plan: Plan) -> Window:
     """Let *subject* follow *load*; everything it needs is in the target's directory."""
     program = Program(subject.command(target), log=target.directory / "log")
     with Sight(target.output) as sight:
@@ -80,11 +78,11 @@ def run(subject: Subject, target: Target, load: Load, plan: Plan) -> Window:
         cpu=cpu * 1e3 / plan.changes,
         resident=memory.resident,
         peak=memory.peak,
-        digest=_digest(target.output),
+        digest=load.fingerprint(target.output),
     )
 
 
-def _join(load: Load, sight: Sight, plan: Plan, count: int) -> list[tuple[float, float]]:
+def _join(load: Scene, sight: Sight, plan: Plan, count: int) -> list[tuple[float, float]]:
     """Let members join at equal distances; for each, until it was visible and until the PUT was answered."""
     puts = {}
     next_at = time.monotonic()
@@ -98,7 +96,3 @@ def _join(load: Load, sight: Sight, plan: Plan, count: int) -> list[tuple[float,
         ((sight.seen(needle, seconds=PATIENCE) - put.sent) / 1e6, (put.answered - put.sent) / 1e6)
         for needle, put in puts.items()
     ]
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -12,6 +12,7 @@ from typing import cast
 
 import yaml
 
+from tests.cluster import objects
 from tests.cluster.api import Api, Json
 from tests.cluster.control_plane import OWN_SERVICE
 from tests.cluster.kubectl import KubectlFailed
@@ -74,18 +75,25 @@ class Scene:
         (here / "kustomization.yaml").write_text(yaml.safe_dump(content))
         self.node.kubectl("apply", "--kustomize", here)
 
-    def run(self, workload: Json, behind: Json, **settings: str) -> None:
+    def run(self, workload: Json, behind: Json, component: str = "component", **settings: str) -> None:
         """Apply a workload of the test's own and its Service, with the sidecar that ships.
 
         Args:
             workload: Gets the sidecar.
             behind: The Service, which the sidecar follows unless it is told otherwise.
+            component: The folder of ``deploy`` that adds the sidecar.
             settings: The sidecar's, as in ``apply``.
         """
         manifest = self.directory / "workload.yaml"
         manifest.write_text(yaml.safe_dump_all([behind, workload]))
         given = {"service": behind["metadata"]["name"], "output": "json=/membership/members.json"} | settings
-        self.apply(manifest, component=DEPLOY / "component", **given)
+        self.apply(manifest, component=DEPLOY / component, **given)
+
+    async def write_members(self, *addresses: str) -> None:
+        """Let these be the endpoints of the Service ``app``, which has no selector."""
+        endpoints = [objects.endpoint(address) for address in addresses]
+        body = objects.endpoint_slice("app-1", self.namespace, endpoints, service="app")
+        await objects.write_endpoint_slice(self.api, body)
 
     async def scale(self, name: str, replicas: int) -> None:
         """Tell the StatefulSet how many there shall be."""
@@ -111,6 +119,14 @@ class Scene:
             return "running" in statuses(pod).get(container, {}).get("state", {})
 
         return await until(f"{container} of {name} runs", started, seconds=seconds)
+
+    async def until_serving(self, name: str) -> None:
+        """Wait until the pod's sidecar serves its status."""
+
+        async def serves() -> bool:
+            return bool(name in await self.pods() and await self.status(name))
+
+        await until(f"the sidecar of {name} serves its status", serves)
 
     async def until_ready(self, *names: str, seconds: float = PATIENCE) -> float:
         """Wait until exactly these pods are there, and all are ready."""
@@ -154,6 +170,20 @@ class Scene:
     def log(self, pod: str, container: str, *options: str) -> str:
         """What the container has written."""
         return self.node.kubectl("logs", f"--namespace={self.namespace}", pod, f"--container={container}", *options)
+
+    async def found(self, pod: str, container: str = "main") -> list[str]:
+        """The addresses in the file that the container has printed as it was started (``workload.READ_FIRST``)."""
+
+        async def printed() -> bool:
+            return self.log(pod, container).endswith("]}\n")
+
+        await until(f"{container} of {pod} has printed the file", printed)
+        return [member["address"] for member in json.loads(self.log(pod, container))["members"]]
+
+    def inside(self, pod: str, container: str, *command: str) -> str:
+        """Run a command in the container; what it prints."""
+        where = (f"--namespace={self.namespace}", pod, f"--container={container}")
+        return self.node.kubectl("exec", *where, "--", *command)
 
     def story(self) -> str:
         """Everything that may explain a failure."""

@@ -7,32 +7,13 @@ import json
 
 from tests.cluster import objects
 from tests.pods.scene import SIDECAR, Scene, until
-from tests.pods.workload import WAIT, stateful_set
-
-READ_FIRST = f"cat /membership/members.json || exit 1; {WAIT}"
-"""An application that cannot do without the file."""
-
-
-async def until_sidecar_serves(scene: Scene) -> None:
-    """Wait for the status of the pod's sidecar."""
-
-    async def serves() -> bool:
-        return bool("app-0" in await scene.pods() and await scene.status("app-0"))
-
-    await until("the sidecar serves its status", serves)
-
-
-async def write_members(scene: Scene, *addresses: str) -> None:
-    """Let these be the endpoints of the Service, which has no selector."""
-    endpoints = [objects.endpoint(address) for address in addresses]
-    body = objects.endpoint_slice("app-1", scene.namespace, endpoints, service="app")
-    await objects.write_endpoint_slice(scene.api, body)
+from tests.pods.workload import READ_FIRST, stateful_set
 
 
 async def test_main_starts_with_the_first_file(scene: Scene) -> None:
     """Without members there is no file, and nothing but the sidecar runs; the first thing that main does finds it."""
     scene.run(stateful_set(READ_FIRST), objects.service("app", scene.namespace, selector=None))
-    await until_sidecar_serves(scene)
+    await scene.until_serving("app-0")
     status = await scene.status("app-0")
     assert not status["published"]
     assert status["held"]
@@ -41,9 +22,9 @@ async def test_main_starts_with_the_first_file(scene: Scene) -> None:
     assert waiting["reason"] == "PodInitializing"
     assert not (await scene.volume("app-0") / "members.json").exists()
 
-    await write_members(scene, "10.1.0.1")
+    await scene.write_members("10.1.0.1")
     print(f"main runs {await scene.until_started('app-0'):.1f} s after the members came")  # noqa: T201 - a figure
-    assert [member["address"] for member in json.loads(scene.log("app-0", "main"))["members"]] == ["10.1.0.1"]
+    assert await scene.found("app-0") == ["10.1.0.1"]
     assert await scene.restarts() == {}
 
 
@@ -51,8 +32,8 @@ async def test_pod_waits_for_the_api_server(scene: Scene) -> None:
     """With the API server away as the pod starts, status and log say so; once it is back, everything starts."""
     with scene.api_server_away():
         scene.run(stateful_set(READ_FIRST), objects.service("app", scene.namespace, selector=None))
-        await write_members(scene, "10.1.0.1")
-        await until_sidecar_serves(scene)
+        await scene.write_members("10.1.0.1")
+        await scene.until_serving("app-0")
         reason = "cannot be reached"
 
         async def told() -> bool:
@@ -73,7 +54,7 @@ async def test_start_timeout_ends_the_wait(scene: Scene) -> None:
     with scene.api_server_away():
         service = objects.service("app", scene.namespace, selector=None)
         scene.run(stateful_set(READ_FIRST), service, start_timeout="3s")
-        await write_members(scene, "10.1.0.1")
+        await scene.write_members("10.1.0.1")
 
         async def restarted() -> bool:
             status = (await scene.containers("app-0") if await scene.pods() else {}).get(SIDECAR, {})
@@ -87,3 +68,13 @@ async def test_start_timeout_ends_the_wait(scene: Scene) -> None:
         assert not (await scene.volume("app-0") / "members.json").exists()
     await scene.until_started("app-0")
     assert set(await scene.restarts()) == {f"app-0/{SIDECAR}"}
+
+
+async def test_start_timeout_publishes_too_few_members(scene: Scene) -> None:
+    """With an answer by then, but fewer members than wanted, the first file has those, and main starts."""
+    service = objects.service("app", scene.namespace, selector=None)
+    scene.run(stateful_set(READ_FIRST), service, start_timeout="5s", min_members="2")
+    await scene.write_members("10.1.0.1")
+    await scene.until_started("app-0")
+    assert await scene.found("app-0") == ["10.1.0.1"]
+    assert await scene.restarts() == {}

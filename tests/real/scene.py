@@ -131,10 +131,10 @@ async def run_each(
 
 
 async def until_each(every: Mapping[str, Sidecar], addresses: Mapping[str, Sequence[str]]) -> None:
-    """Wait until the json file of each sidecar has just these addresses, in any order."""
+    """Wait until the json file of each sidecar, which must be there, has just these addresses, in any order."""
     for name, wanted in addresses.items():
         one = every[name]
-        await one.until(lambda one=one, wanted=wanted: sorted(one.addresses()) == sorted(wanted))  # type: ignore[misc]
+        await one.until(lambda one=one, wanted=wanted: one.source() != "" and sorted(one.addresses()) == sorted(wanted))  # type: ignore[misc]
 
 
 async def write_members(api: Api, namespace: str, addresses: Iterable[str], *, service: str = "web") -> int:

@@ -1,11 +1,11 @@
-"""The source ``endpoints`` against the real endpoints controller, with a Role that names the one object."""
+"""The source ``endpoints`` against the real endpoints controller, with a Role that names the one object.
 
-import asyncio
+What becomes of more than a thousand addresses is in ``test_sources``: it is the daemon that tells of it.
+"""
 
 from sidecar.members import Failed
 from sidecar.sources.endpoints import endpoints
 from sidecar.sources.objects import Projection
-from tests.builders import Followed
 from tests.cluster import objects
 from tests.cluster.api import Api, Json
 from tests.cluster.control_plane import ControlPlane
@@ -13,22 +13,11 @@ from tests.real.following import PATIENCE, members, reflected, until_states
 
 READY, NOT_READY = (True, True, False), (False, False, False)
 
-CAPACITY = 1000
-"""Addresses that the controller leaves in the object (pkg/controller/endpoint, ``maxCapacity``)."""
-
-AT_ONCE = 16
-"""Pods that are made at the same time."""
-
 
 def may_read(name: str) -> list[Json]:
     """The rules that let a sidecar follow the Endpoints of that name, and no others."""
     verbs = ["get", "list", "watch"]
     return [{"apiGroups": [""], "resources": ["endpoints"], "resourceNames": [name], "verbs": verbs}]
-
-
-def warning(followed: Followed) -> str:
-    """The warnings of all origins."""
-    return " ".join(group.warning for group in followed.groups.values())
 
 
 async def test_pods_through_their_lives(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
@@ -92,27 +81,3 @@ async def test_dual_stack_has_one_family_here(control_plane: ControlPlane, admin
     async with reflected(control_plane, token, endpoints(namespace, "web", Projection())) as followed:
         await until_states(followed, web_0=READY)
         assert [member.addresses for member in members(followed)] == [("fd00:1::1",)]
-
-
-async def test_more_than_a_thousand_addresses_are_truncated_and_said(
-    control_plane: ControlPlane, admin: Api, namespace: str
-) -> None:
-    """A thousand are named, with a warning, until there are no more of them than that."""
-    token = await control_plane.service_account(namespace, "reader", may_read("web"))
-    await objects.ensure_node(admin)
-    async with reflected(control_plane, token, endpoints(namespace, "web", Projection())) as followed:
-
-        async def run_every(start: int) -> None:
-            for number in range(start, CAPACITY + 1, AT_ONCE):
-                address = f"10.1.{number // 250}.{number % 250 + 1}"
-                await objects.run_pod(admin, objects.pod(f"web-{number}", namespace), [address])
-
-        await asyncio.gather(*(run_every(start) for start in range(AT_ONCE)))
-        await admin.create(objects.service("web", namespace))
-        await followed.until(warning, within=PATIENCE)
-        assert len(members(followed)) == CAPACITY
-        assert warning(followed).startswith(f"endpoints/{namespace}/web is truncated")
-        await objects.remove(admin, namespace, "web-7")
-        await followed.until(lambda said: not warning(said), within=PATIENCE)
-        assert len(members(followed)) == CAPACITY
-        assert all(member.name != "web-7" for member in members(followed))

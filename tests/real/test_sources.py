@@ -82,7 +82,7 @@ async def test_endpoints_beyond_a_thousand_are_truncated_and_said(
     assert warning.startswith(f"endpoints/{namespace}/app is truncated")
     assert "Use --source endpointslice." in warning
     await one.until(lambda: one.metric("membership_source_warnings") == 1)
-    assert [line["reason"] for line in one.logged("source incomplete")] == [warning]
+    await one.until(lambda: [line["reason"] for line in one.logged("source incomplete")] == [warning])
     await one.until(lambda: len(one.members()) == CAPACITY)
     assert all(len(found) == CAPACITY for found in one.read().values())
     await objects.remove(admin, namespace, "web-7")
@@ -146,6 +146,7 @@ async def test_auto_takes_endpoints_until_it_may_read_slices(
     one = sidecar(tmp_path, access.kubeconfig, "--service=app")
     await one.start()
     await one.until(lambda: one.source() == "endpoints" and one.holds(in_every_file("10.1.0.1", "10.1.0.2")))
+    await one.until(lambda: one.logged("source changed") != [])
     (line,) = one.logged("source changed")
     status = one.status()
     assert line["source"] == status["source"] == "endpoints"
@@ -164,8 +165,8 @@ async def test_auto_takes_endpoints_until_it_may_read_slices(
     assert one.holds(in_every_file("10.1.0.1", "10.1.0.2"))
     status = one.status()
     assert (status["source"], status["instead"]) == ("endpointslice", "")
-    assert [source["scope"] for source in status["sources"]] == [f"endpointslice/{namespace}"]
-    assert [line["source"] for line in one.logged("source changed")] == ["endpoints", "endpointslice"]
+    assert [source["scope"] for source in status["sources"]] == [f"endpointslice/{namespace}/app"]
+    await one.until(lambda: [line["source"] for line in one.logged("source changed")] == ["endpoints", "endpointslice"])
     await objects.remove(admin, namespace, "web-0")
     await one.until(lambda: one.holds(in_every_file("10.1.0.2")))
 

@@ -16,7 +16,7 @@ import pytest
 
 from sidecar.simulator import Simulator
 from tests.cluster.control_plane import ControlPlane
-from tests.simulator.client import Client, Json, endpoint_slice, told
+from tests.simulator.client import Client, Events, Json, endpoint_slice, told
 
 WATCH_LIST = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
 FAR = 1_000_000
@@ -79,6 +79,15 @@ async def _in_new_namespace(session: aiohttp.ClientSession) -> Client:
 async def _populate(client: Client, *names: str) -> list[str]:
     """Create slices, in that order; their resourceVersions."""
     return [(await client.create(endpoint_slice(name))).revision for name in names]
+
+
+async def _until_added(client: Client, events: Events, name: str) -> list[Json]:
+    """The events of a watch before that of a slice that is created now: what there is to say without waiting."""
+    await _populate(client, name)
+    seen = [await anext(events)]
+    while told(seen[-1]) != ("ADDED", name):
+        seen.append(await anext(events))
+    return seen[:-1]
 
 
 async def test_a_list_is_in_the_order_of_names_and_newer_than_its_items(client: Client) -> None:
@@ -215,7 +224,8 @@ async def test_an_object_that_stops_matching_is_deleted_for_the_watcher(client: 
 async def test_a_watch_from_nowhere_begins_with_what_there_is(client: Client, query: dict[str, str]) -> None:
     """Synthetic ADDED events in the order of names, so that their revisions do not rise."""
     await _populate(client, "b", "a")
-    seen = await client.watched(timeoutSeconds="1", **query)
+    async with client.watch(**query) as events:
+        seen = await _until_added(client, events, "later")
     assert [told(event) for event in seen] == [("ADDED", "a"), ("ADDED", "b")]
     assert int(_revision(seen[0])) > int(_revision(seen[1]))
 
@@ -223,7 +233,7 @@ async def test_a_watch_from_nowhere_begins_with_what_there_is(client: Client, qu
 async def test_a_bookmark_comes_before_the_end(client: Client) -> None:
     """An object with nothing but kind and revision, which is past everything that was left out."""
     (since,) = await _populate(client, "a")
-    query = {"timeoutSeconds": "4", "allowWatchBookmarks": "true", "fieldSelector": "metadata.name=a"}
+    query = {"timeoutSeconds": "3", "allowWatchBookmarks": "true", "fieldSelector": "metadata.name=a"}
     async with client.watch(resourceVersion=since, **query) as events:
         (newer,) = await _populate(client, "b")
         seen = [event async for event in events]
@@ -237,14 +247,15 @@ async def test_a_bookmark_comes_before_the_end(client: Client) -> None:
 async def test_there_is_no_bookmark_while_there_is_nothing_new(client: Client) -> None:
     """An idle watch is silent to its end: that is no sign of a dead connection. What it began with is not new."""
     (since, _) = await _populate(client, "a", "b")
-    query = {"timeoutSeconds": "4", "allowWatchBookmarks": "true", "fieldSelector": "metadata.name=a"}
+    query = {"timeoutSeconds": "3", "allowWatchBookmarks": "true", "fieldSelector": "metadata.name=a"}
     assert await client.watched(resourceVersion=since, **query) == []
 
 
 async def test_a_watch_from_nowhere_marks_the_end_of_what_there_was(client: Client) -> None:
     """For those who ask for bookmarks, as if they had asked for a streaming list."""
     await _populate(client, "a")
-    seen = await client.watched(timeoutSeconds="1", allowWatchBookmarks="true")
+    async with client.watch(allowWatchBookmarks="true") as events:
+        seen = await _until_added(client, events, "later")
     assert [event["type"] for event in seen] == ["ADDED", "BOOKMARK"]
     assert seen[-1]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
 
@@ -281,7 +292,8 @@ async def test_a_watch_from_the_future_waits(client: Client) -> None:
 async def test_a_streaming_list_ends_with_a_bookmark(client: Client) -> None:
     """Servers from 1.34 do it; ``Simulator(watch_list=False)``, the default, answers 422 as those between did."""
     revisions = await _populate(client, "a", "b")
-    seen = await client.watched(timeoutSeconds="1", **WATCH_LIST)
+    async with client.watch(**WATCH_LIST) as events:
+        seen = await _until_added(client, events, "later")
     assert [event["type"] for event in seen] == ["ADDED", "ADDED", "BOOKMARK"]
     assert seen[-1]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
     assert int(_revision(seen[-1])) >= max(map(int, revisions))
@@ -297,7 +309,8 @@ async def test_a_streaming_list_from_the_future_is_refused_in_the_stream(client:
 async def test_without_initial_events_there_are_none(client: Client) -> None:
     """``sendInitialEvents=false`` starts at the present."""
     await _populate(client, "a")
-    assert await client.watched(timeoutSeconds="1", **WATCH_LIST | {"sendInitialEvents": "false"}) == []
+    async with client.watch(**WATCH_LIST | {"sendInitialEvents": "false"}) as events:
+        assert await _until_added(client, events, "later") == []
 
 
 async def test_a_forgotten_revision(forgetful: Subject) -> None:
@@ -384,8 +397,9 @@ async def test_parameters_that_make_no_sense(client: Client, query: dict[str, st
 @pytest.mark.parametrize(("value", "watches"), [("", True), ("yes", True), ("0", False), ("False", False)])
 async def test_whatever_is_not_false_is_true(client: Client, value: str, watches: bool) -> None:
     """``watch=`` is a watch."""
-    answer = await client.send("GET", client.path(), {"watch": value, "timeoutSeconds": "1"})
-    assert (answer.text == "") is watches
+    await _populate(client, "a")
+    async with client.watch(watch=value) as answer:
+        assert ("type" in await anext(answer)) is watches
 
 
 async def test_a_name_is_not_watched(client: Client) -> None:

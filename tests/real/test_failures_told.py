@@ -1,0 +1,125 @@
+"""Each kind of failure reaches an operator: /status, /readyz and the log say the same, and it ends by itself.
+
+Scope: the daemon around the connection, whose sentences are in ``test_sentences``. What the real API server gives to
+nobody on demand, the simulated one does. A missing Role is in ``test_role``, an API server that is not there in
+``test_start``, one that is silent in ``test_blackhole``.
+"""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sidecar.simulator import (
+    FOREVER,
+    Absent,
+    BadGateway,
+    Fault,
+    InternalError,
+    ScriptedService,
+    Simulator,
+    TooManyRequests,
+)
+from tests.builders import certificate
+from tests.cluster import objects
+from tests.cluster.access import write_kubeconfig
+from tests.cluster.api import Api
+from tests.cluster.control_plane import ControlPlane
+from tests.real import scene
+from tests.real.sidecar import PATIENCE, ROLE, Sidecar
+
+
+async def told(one: Sidecar, sentence: str) -> None:
+    """Wait until the sentence is told wherever somebody may look, while there is no file."""
+    await one.until(lambda: sentence in one.failing(), PATIENCE)
+    await one.until(lambda: any(sentence in line["reason"] for line in one.logged("source failing")))
+    code, body = one.get("/readyz")
+    assert code == 503
+    assert sentence in body
+    assert one.get("/livez")[0] == 200
+    assert one.metric("membership_source_up") == 0
+    assert one.stamps() == {}
+
+
+def to_simulator(simulator: Simulator, file: Path) -> Path:
+    """A kubeconfig for it: no TLS, and nobody in particular."""
+    configuration = {
+        "clusters": [{"name": "test", "cluster": {"server": simulator.url}}],
+        "users": [{"name": "test", "user": {}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test", "namespace": "default"}}],
+        "current-context": "test",
+    }
+    file.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", **configuration}))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        pytest.param(TooManyRequests(times=FOREVER), "The API server is overloaded (429 on list ", id="429"),
+        pytest.param(InternalError(times=FOREVER), "The API server failed (500 on list ", id="500"),
+        pytest.param(BadGateway(times=FOREVER), "The API server failed (502 on list ", id="502"),
+        pytest.param(
+            Absent(group=True, times=FOREVER), "The API server has no such resource (404 on list ", id="404-group"
+        ),
+        pytest.param(Absent(times=FOREVER), "The API server has no such resource (404 on list ", id="404-resource"),
+    ],
+)
+async def test_an_answer_that_is_an_error(tmp_path: Path, sidecar: type[Sidecar], fault: Fault, sentence: str) -> None:
+    """What happened and the request; the file is there once it is over."""
+    async with Simulator() as simulator:
+        ScriptedService(simulator).scale(2)
+        simulator.script(fault)
+        kubeconfig = to_simulator(simulator, tmp_path / "kubeconfig")
+        one = sidecar(tmp_path, kubeconfig, "--service=app", "--source=endpointslice")
+        await one.start()
+        await told(one, sentence)
+        assert "/namespaces/default/endpointslices" in one.failing()
+        simulator.behave()
+        await one.until(lambda: len(one.members()) == 2)
+        await one.until(lambda: one.failing() == "" and one.get("/readyz")[0] == 200)
+        await one.stop()
+
+
+async def test_a_cluster_without_slices_has_endpoints(tmp_path: Path, sidecar: type[Sidecar]) -> None:
+    """``auto`` on Kubernetes before 1.21: 404 is no failure that lasts, but a reason."""
+    async with Simulator() as simulator:
+        ScriptedService(simulator, write=("services", "endpointslices", "endpoints")).scale(2)
+        simulator.script(Absent(group=True, resource="endpointslices", times=FOREVER))
+        one = sidecar(tmp_path, to_simulator(simulator, tmp_path / "kubeconfig"), "--service=app")
+        await one.start()
+        await one.until(lambda: one.source() == "endpoints" and len(one.members()) == 2)
+        assert one.status()["instead"].startswith("The API server has no such resource (404 on list ")
+        await one.stop()
+
+
+async def test_a_token_that_is_not_accepted(
+    control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
+) -> None:
+    """The real 401, and the token in the file is read again until it is good."""
+    good = await control_plane.service_account(namespace, scene.ACCOUNT, ROLE)
+    access = scene.write_pass(control_plane, namespace, tmp_path, "no-token")
+    await admin.create(objects.service("web", namespace, selector=None))
+    await scene.write_members(admin, namespace, ["10.1.0.1"])
+    one = sidecar(tmp_path, access.kubeconfig, "--service=web", "--source=endpointslice")
+    await one.start()
+    await told(one, "The API server does not accept the token (401 on list ")
+    assert "no-token" not in one.log.read_text()
+    access.token_file.write_text(good)
+    await one.until(lambda: one.addresses() == ["10.1.0.1"])
+
+
+async def test_a_certificate_of_another_authority(
+    control_plane: ControlPlane, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
+) -> None:
+    """TLS fails before anything is asked; the cure is told."""
+    other, _ = certificate(tmp_path)
+    token = await control_plane.service_account(namespace, scene.ACCOUNT, ROLE)
+    kubeconfig = write_kubeconfig(
+        tmp_path / "kubeconfig", server=control_plane.url, ca_file=other, token=token, namespace=namespace
+    )
+    one = sidecar(tmp_path, kubeconfig, "--service=web", "--source=endpointslice")
+    await one.start()
+    await told(one, f"TLS to {control_plane.url} failed: ")
+    assert "Trust the CA that signed it: see ca.crt of the service account" in one.failing()
+    assert token not in one.log.read_text()

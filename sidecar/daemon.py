@@ -97,11 +97,9 @@ class Daemon:
             self._keeper.confirm = self._following.confirm
             self._connection = connection
             self._publisher = publisher
-            if self._settings.listen and not once:
-                await self._serve(stack)
-            await self._work(once=once)
+            await self._work(stack, once=once)
 
-    async def _work(self, *, once: bool) -> None:
+    async def _work(self, stack: AsyncExitStack, *, once: bool) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
                 running = [
@@ -110,6 +108,8 @@ class Daemon:
                 ]
                 if self._settings.min_members.relative and self._connection:
                     running.append(tasks.create_task(self._desire(self._connection), name="replicas"))
+                if self._settings.listen and not once:
+                    await self._serve(stack)  # only now, for the first list is on its way meanwhile
                 if once:
                     await self._keeper.first_publication.wait()
                     for task in running:

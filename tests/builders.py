@@ -14,7 +14,7 @@ import subprocess
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sidecar.members import State, fold
+from sidecar.members import Member, State, fold
 from sidecar.metrics import Metrics
 from sidecar.sources.api import Connection
 from sidecar.sources.collection import Collection
@@ -40,6 +40,24 @@ SELECTOR = "kubernetes.io/service-name=app"
 
 PATIENCE = 10.0
 """Seconds of the loop's clock after which ``Followed.until`` gives up: a failure, never the way to success."""
+
+HAZELCAST_0 = Member(
+    name="hazelcast-0",
+    namespace="shop",
+    service="hazelcast",
+    uid="5c0d5a0e",
+    address="10.244.1.7",
+    addresses=("10.244.1.7",),
+    port=5701,
+    hostname="hazelcast-0",
+    node="worker-2",
+    zone="eu-central-1a",
+    ready=False,
+    serving=True,
+    terminating=True,
+    is_self=False,
+)
+"""What is to be read from the objects that real controllers have written: a pod on its way out."""
 
 
 def endpoint(number: int = 0, **overrides: object) -> Json:

@@ -1,6 +1,8 @@
-"""Members, groups and histories for the laws: few names and addresses, so that collisions are common."""
+"""Members, groups and histories for the laws: few names and addresses, so that collisions are common. And any JSON."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -95,3 +97,25 @@ def rules() -> st.SearchStrategy[Rules]:
 def histories() -> st.SearchStrategy[list[Event]]:
     """A history of any events."""
     return st.lists(events(), max_size=8)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+"""Any JSON."""
+
+
+def spoiled(obj: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401 - any JSON
+    """A value of the same shape, any part of which may be anything."""
+    match obj:
+        case dict():
+            whole: st.SearchStrategy[Any] = st.fixed_dictionaries(
+                {}, optional={key: spoiled(inner) for key, inner in obj.items()}
+            )
+        case list():
+            whole = st.tuples(*map(spoiled, obj)).map(list)
+        case _:
+            whole = st.just(obj)
+    return st.integers(0, 15).flatmap(lambda roll: VALUES if roll == 0 else whole)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from sidecar.members import Group, Member
 from sidecar.sources.endpoints import endpoints, endpoints_group, endpoints_origin
 from sidecar.sources.objects import Projection, decode_metadata
-from tests.builders import Json, encoded
-from tests.test_objects import VALUES, spoiled
+from tests.builders import HAZELCAST_0, Json, encoded
+from tests.strategies import VALUES, spoiled
 
 if TYPE_CHECKING:
     import random
@@ -96,22 +96,7 @@ WRITTEN_BY_A_REAL_CONTROLLER = b"""{
 
 def test_an_object_as_the_controller_writes_it() -> None:
     """Every field that is read, among many that are not."""
-    expected = Member(
-        name="hazelcast-0",
-        namespace="shop",
-        service="hazelcast",
-        uid="5c0d5a0e",
-        address="10.244.1.7",
-        addresses=("10.244.1.7",),
-        port=5701,
-        hostname="hazelcast-0",
-        node="worker-2",
-        zone="",
-        ready=False,
-        serving=False,
-        terminating=False,
-        is_self=False,
-    )
+    expected = msgspec.structs.replace(HAZELCAST_0, zone="", serving=False, terminating=False)
     group = endpoints_group(Projection(), WRITTEN_BY_A_REAL_CONTROLLER)
     assert group == Group("endpoints/shop/hazelcast", 48213, {expected.key: expected})
 

@@ -157,6 +157,16 @@ async def running(directory: Path) -> AsyncIterator[Running]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def with_endpoints_instead(it: Running) -> Scripted:
+    """Let Endpoints be believed; the source of EndpointSlices, which may not be read."""
+    api = it.source("endpointslice")
+    api.fail("forbidden")
+    await asyncio.sleep(1)
+    it.source("endpoints").list(*APP[:2])
+    await asyncio.sleep(1)
+    return api
+
+
 async def test_where_the_first_way_works_no_other_is_followed(tmp_path: Path) -> None:
     """A sidecar costs the API server one watch."""
     async with running(tmp_path) as it:
@@ -219,11 +229,7 @@ async def test_an_api_server_that_is_away_keeps_its_file_until_the_time_is_over(
 async def test_what_the_api_server_says_while_another_is_believed_comes_with_it(tmp_path: Path) -> None:
     """The members of two ways are never in one file."""
     async with running(tmp_path) as it:
-        api = it.source("endpointslice")
-        api.fail("forbidden")
-        await asyncio.sleep(1)
-        it.source("endpoints").list(*APP[:2])
-        await asyncio.sleep(1)
+        api = await with_endpoints_instead(it)
         files = [it.file]
         for size in (1, 3, 4):
             it.source("endpoints").apply(*APP[:size])
@@ -242,11 +248,7 @@ async def test_what_the_api_server_says_while_another_is_believed_comes_with_it(
 async def test_what_was_believed_long_ago_is_not_believed_again(tmp_path: Path) -> None:
     """A way that is taken up again starts with nothing, not with what it knew when it was left."""
     async with running(tmp_path) as it:
-        api = it.source("endpointslice")
-        api.fail("forbidden")
-        await asyncio.sleep(1)
-        it.source("endpoints").list(*APP[:2])
-        await asyncio.sleep(1)
+        api = await with_endpoints_instead(it)
         api.list(*APP[:3])
         await asyncio.sleep(1)
         api.fail()

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from sidecar.members import Group, Member
 from sidecar.sources.objects import Projection, decode_metadata
 from sidecar.sources.pods import PAGE, PodProjection, pod_origin, pods
-from tests.builders import Json, encoded
-from tests.test_objects import VALUES, spoiled
+from tests.builders import HAZELCAST_0, Json, encoded
+from tests.strategies import VALUES, spoiled
 
 HZ, MANAGEMENT, METRICS = (
     {"name": "hazelcast", "containerPort": 5701, "protocol": "TCP"},
@@ -123,20 +123,10 @@ WRITTEN_BY_A_REAL_KUBELET = b"""{
 
 def test_a_pod_as_it_is_found() -> None:
     """Every field that is read, among many that are not."""
-    expected = Member(
-        name="hazelcast-0",
-        namespace="shop",
+    expected = msgspec.structs.replace(
+        HAZELCAST_0,
         service="",
-        uid="5c0d5a0e",
-        address="10.244.1.7",
         addresses=("10.244.1.7", "fd00:1::7"),
-        port=5701,
-        hostname="hazelcast-0",
-        node="worker-2",
-        zone="eu-central-1a",
-        ready=False,
-        serving=True,
-        terminating=True,
         is_self=True,
         group="hazelcast-7d9c5b6f4",
         created="2026-08-01T10:00:00Z",

@@ -43,6 +43,18 @@ CASES = {
     "away for too long": ([AWAY, UNKNOWN], 0, 310.0, Choice(active=0, running=2, until=FOREVER)),
     "away, and the next knows": ([AWAY, WORKS], 0, 311.0, Choice(active=1, running=2, until=FOREVER)),
     "away, and the next is away, too": ([AWAY, AWAY], 1, 311.0, Choice(active=1, running=2, until=FOREVER)),
+    "away, and the next never worked": (
+        [AWAY, state(failed(311.0)), UNKNOWN],
+        0,
+        311.0,
+        Choice(active=0, running=3, until=FOREVER),
+    ),
+    "not allowed, and the next is away": (
+        [FORBIDDEN, state(failed(50.0)), UNKNOWN],
+        0,
+        60.0,
+        Choice(active=0, running=2, until=350.0),
+    ),
     "back": ([BACK, WORKS], 1, 400.0, Choice(active=0, running=1, until=FOREVER)),
     "never allowed": ([FORBIDDEN, UNKNOWN, UNKNOWN], 0, 10.0, Choice(active=0, running=2, until=FOREVER)),
     "never allowed, twice": ([FORBIDDEN, FORBIDDEN, WORKS], 0, 10.0, Choice(active=2, running=3, until=FOREVER)),

@@ -1,122 +1,44 @@
 """A file is replaced as a whole or not at all, whatever fails, and whoever interferes.
 
-Scope: ``sidecar.publisher`` and ``sidecar.floor`` alone, on real file systems. A fault comes in through ``system=``, or
-it is real: a full tmpfs, a read-only one, a directory of somebody else's, a bind mount. Readers that read all the time
-and a daemon that is killed are in ``test_crash``; when something is published, in ``test_keeper``.
+Scope: ``sidecar.publisher`` alone, with faults that come in through ``system=``; faults that are real are in
+``test_volumes``, what a successor finds in ``test_floor``. Readers that read all the time and a daemon that is killed
+are in ``test_crash``; when something is published, in ``test_keeper``.
 """
 
 import errno
 import os
-import shlex
 import signal
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn, ParamSpec, TypeVar
+from typing import NoReturn
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.errors import PublishError
-from sidecar.floor import Floor
-from sidecar.publisher import Outcome, Publication, Publisher, in_memory
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-Hook = Callable[[int, str], None]
-"""Told of a call: how many there were before it, and its name."""
-
-NAMES = ("members.json", "hosts.txt")
-STATE = ".members.json.state"
-
-OLD = (b'{"members": ["a"]}\n', b"10.0.0.1\n")
-NEW = (b'{"members": ["a", "b"]}\n', b"10.0.0.1\n10.0.0.2\n")
-OLD_REVISION = {"endpointslice/default/app": "1001"}
-NEW_REVISION = {"endpointslice/default/app": "1002"}
+from sidecar.publisher import Outcome, Publication, Publisher
+from tests.publishing import (
+    NAMES,
+    NEW,
+    NEW_REVISION,
+    OLD,
+    STATE,
+    Calls,
+    Hook,
+    assert_told,
+    bodies,
+    floor,
+    litter,
+    nothing,
+    outputs,
+    publish,
+    publish_old,
+    run,
+)
 
 ERRNOS = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ESTALE, errno.EMFILE)
-
-WITHOUT_SYNC = ["open", "open", "write", "fchmod", "close", "rename", "close"]
-"""The calls that replace a file, when nothing fails."""
-WITH_SYNC = ["open", "open", "write", "fchmod", "fsync", "close", "rename", "fsync", "close"]
-
-NOBODY = 65534
-
-
-def nothing(number: int, name: str) -> None:
-    """A hook that does nothing."""
-
-
-class Calls:
-    """``os``, with hooks before and after each call.
-
-    A hook that raises makes the call fail. A descriptor is closed even so, as Linux does it: close(2) never fails to
-    close.
-
-    Args:
-        before: told before the call is made.
-        after: told when it has been made.
-        chunk: the number of bytes that a write takes at most.
-    """
-
-    def __init__(self, before: Hook = nothing, after: Hook = nothing, chunk: int = 1 << 20) -> None:
-        self.names: list[str] = []
-        self.temporary = ""
-        """The name that is being written to."""
-        self._before = before
-        self._after = after
-        self._chunk = chunk
-
-    def _call(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        name = call.__name__
-        number = len(self.names)
-        self.names.append(name)
-        self._before(number, name)
-        result = call(*args, **kwargs)
-        self._after(number, name)
-        return result
-
-    def open(self, path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        """Like ``os.open``."""
-        if dir_fd is not None:
-            self.temporary = path
-        return self._call(os.open, path, flags, mode, dir_fd=dir_fd)
-
-    def write(self, fd: int, data: memoryview) -> int:
-        """Like ``os.write``, but it takes no more than a chunk."""
-        return self._call(os.write, fd, data[: self._chunk])
-
-    def fchmod(self, fd: int, mode: int) -> None:
-        """Like ``os.fchmod``."""
-        self._call(os.fchmod, fd, mode)
-
-    def fsync(self, fd: int) -> None:
-        """Like ``os.fsync``."""
-        self._call(os.fsync, fd)
-
-    def close(self, fd: int) -> None:
-        """Like ``os.close``."""
-
-        def close() -> None:
-            pass
-
-        try:
-            self._call(close)
-        finally:
-            os.close(fd)
-
-    def rename(self, src: str, dst: str, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None) -> None:
-        """Like ``os.rename``."""
-        self._call(os.rename, src, dst, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
-
-    def unlink(self, path: str, *, dir_fd: int | None = None) -> None:
-        """Like ``os.unlink``."""
-        self._call(os.unlink, path, dir_fd=dir_fd)
 
 
 def fault(number: int) -> OSError:
@@ -145,38 +67,6 @@ def on(name: str, number: int) -> Hook:
     return hook
 
 
-def outputs(directory: Path) -> list[Path]:
-    """Two of them."""
-    return [directory / name for name in NAMES]
-
-
-def bodies(directory: Path) -> tuple[bytes, ...]:
-    """What a reader finds."""
-    return tuple(path.read_bytes() for path in outputs(directory))
-
-
-def floor(directory: Path) -> Floor:
-    """What a successor finds."""
-    return Floor.decode((directory / STATE).read_bytes())
-
-
-def litter(directory: Path) -> list[str]:
-    """Everything that should not be there."""
-    return sorted({path.name for path in directory.iterdir()} - {*NAMES, STATE})
-
-
-def publish_old(directory: Path) -> None:
-    """A predecessor's publication."""
-    assert publish(directory, OLD, OLD_REVISION).outcomes == (Outcome.WRITTEN, Outcome.WRITTEN)
-
-
-def publish(directory: Path, contents: Sequence[bytes], revision: Mapping[str, str]) -> Publication:
-    """A publication of a sidecar that has just started."""
-    publisher = Publisher(outputs(directory))
-    publisher.prepare()
-    return publisher.publish(contents, revision)
-
-
 def calls_of_a_publication() -> int:
     """How many there are with fsync, when every write is a short one."""
     with tempfile.TemporaryDirectory() as name:
@@ -190,18 +80,6 @@ def calls_of_a_publication() -> int:
 def short_writes(before: Hook, after: Hook = nothing) -> Calls:
     """Each file takes several writes, so that the second can fail, as on a volume that gets full."""
     return Calls(before, after, chunk=30)
-
-
-def assert_told(publication: Publication, number: int) -> None:
-    """The publication has one error or more, each with its errno's name and a sentence with path and cure."""
-    assert publication.errors
-    assert Outcome.ERROR in publication.outcomes
-    for error in publication.errors:
-        assert isinstance(error, PublishError)
-        assert error.code == errno.errorcode[number]
-        assert error.path in error.sentence
-        assert error.code in error.sentence
-        assert error.sentence.endswith(".")
 
 
 # --- Laws: faults and deaths at every call
@@ -537,330 +415,3 @@ def test_mode_is_0644_whatever_the_umask(tmp_path: Path, umask: int) -> None:
         os.umask(before)
     modes = {path.name: path.stat().st_mode & 0o7777 for path in tmp_path.iterdir()}
     assert modes == dict.fromkeys((*NAMES, STATE), 0o644)
-
-
-# --- The floor
-
-
-def test_floor_is_beside_the_first_output(tmp_path: Path) -> None:
-    """Generation and revisions survive a restart, and two files in another directory have no floor there."""
-    other = tmp_path / "other"
-    other.mkdir()
-    paths = [tmp_path / NAMES[0], other / NAMES[1]]
-    publisher = Publisher(paths)
-    publisher.prepare()
-    assert not publisher.complete
-    assert publisher.floor == Floor()
-    publisher.publish(OLD, OLD_REVISION)
-    publisher.publish(NEW, NEW_REVISION)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [STATE, NAMES[0], "other"]
-    assert [path.name for path in other.iterdir()] == [NAMES[1]]
-    successor = Publisher(paths)
-    successor.prepare()
-    assert successor.complete
-    assert successor.floor == Floor(generation=2, revisions=NEW_REVISION)
-
-
-@pytest.mark.parametrize("lacking", [*NAMES, STATE])
-def test_incomplete_without_any_of_the_files(tmp_path: Path, lacking: str) -> None:
-    """A successor that finds less than all of a publication does not take it for one."""
-    publish_old(tmp_path)
-    (tmp_path / lacking).unlink()
-    successor = Publisher(outputs(tmp_path))
-    successor.prepare()
-    assert not successor.complete
-
-
-DAMAGED = {
-    "empty": b"",
-    "cut": b'{"schema":"membership-state/v1","gene',
-    "zeros": bytes(64),
-    "list": b"[]",
-    "number": b"7",
-    "generation": b'{"schema":"membership-state/v1","generation":"7"}',
-    "revisions": b'{"schema":"membership-state/v1","revisions":{"a":1}}',
-    "schema": b'{"schema":"membership-state/v2","generation":7}',
-}
-
-
-@pytest.mark.parametrize("body", DAMAGED.values(), ids=DAMAGED)
-def test_damaged_floor_is_ignored(tmp_path: Path, body: bytes) -> None:
-    """A sidecar that finds nonsense starts as if it were the first, and writes a floor that is right."""
-    publish_old(tmp_path)
-    (tmp_path / STATE).write_bytes(body)
-    publisher = Publisher(outputs(tmp_path))
-    publisher.prepare()
-    assert publisher.floor == Floor()
-    assert not publisher.publish(NEW, NEW_REVISION).errors
-    assert floor(tmp_path) == Floor(generation=1, revisions=NEW_REVISION)
-
-
-@pytest.mark.parametrize("body", [b'{"revisions":{"a":"\xff"}}', b'{"x":' + b"[" * 9999], ids=["text", "deep"])
-def test_damaged_floor_of_another_kind_is_ignored(body: bytes) -> None:
-    """So it is where the nonsense is within a text, or bottomless."""
-    assert Floor.decode(body) == Floor()
-
-
-@given(st.dictionaries(st.text(), st.text()), st.integers(0, 2**62))
-def test_floor_is_read_as_it_was_written(revisions: dict[str, str], generation: int) -> None:
-    """Decoding what was encoded gives the same floor."""
-    written = Floor(generation=generation, revisions=revisions)
-    assert Floor.decode(written.encode()) == written
-
-
-# --- fsync
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("/disk/members.json", False),
-        ("/memory/members.json", True),
-        ("/memory/disk/members.json", False),
-        ("/memory/other/members.json", True),
-        ("/ramfs/members.json", True),
-        ("/memory-not/members.json", False),
-    ],
-)
-def test_file_system_is_that_of_the_nearest_mount(path: str, *, expected: bool) -> None:
-    """A file belongs to the mount that is nearest above it."""
-    mounts = {"/": "overlay", "/memory": "tmpfs", "/memory/disk": "ext4", "/ramfs": "ramfs"}
-    assert in_memory(Path(path), mounts) is expected
-
-
-@pytest.mark.parametrize(("fsync", "expected"), [("always", WITH_SYNC), ("never", WITHOUT_SYNC)])
-def test_calls_of_a_policy(tmp_path: Path, fsync: str, expected: list[str]) -> None:
-    """With ``always`` file and directory are on the disk before the next file; with ``never`` nothing waits."""
-    assert calls_to_publish(tmp_path, fsync) == expected * 3
-
-
-def calls_to_publish(directory: Path, fsync: str) -> list[str]:
-    """The calls that write the floor and two outputs."""
-    calls = Calls()
-    assert not Publisher(outputs(directory), fsync=fsync, system=calls).publish(OLD, OLD_REVISION).errors
-    return calls.names
-
-
-def test_auto_syncs_a_disk(tmp_path: Path) -> None:
-    """A volume that outlives a crash gets files that do."""
-    kind = subprocess.run(
-        ["stat", "-f", "-c", "%T", tmp_path], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    if kind in ("tmpfs", "ramfs"):
-        pytest.skip(f"the temporary directory is on {kind}; set TMPDIR to one on a disk")
-    assert calls_to_publish(tmp_path, "auto") == WITH_SYNC * 3
-
-
-def publish_in_memory(directory: str) -> None:
-    """See the test below."""
-    assert calls_to_publish(Path(directory), "auto") == WITHOUT_SYNC * 3
-
-
-def test_auto_does_not_sync_memory(tmp_path: Path) -> None:
-    """On a tmpfs there is nothing to wait for, also where the mount point's name is written with escapes."""
-    volume = tmp_path / "a \\volume"
-    volume.mkdir()
-    run(publish_in_memory, volume, mount=f"mount -t tmpfs none {shlex.quote(str(volume))}")
-
-
-# --- Refusals and real faults
-
-
-def test_directory_is_refused(tmp_path: Path) -> None:
-    """An output that is a directory is the operator's mistake, told at the start."""
-    with pytest.raises(PublishError, match=r"is a directory: name the file in it\.") as caught:
-        Publisher([tmp_path]).prepare()
-    assert caught.value.code == "EISDIR"
-
-
-def test_missing_directory_is_refused(tmp_path: Path) -> None:
-    """So is a volume that is not mounted."""
-    with pytest.raises(PublishError, match="does not exist: mount the shared volume there") as caught:
-        Publisher([tmp_path / "absent" / "members.json"]).prepare()
-    assert caught.value.code == "ENOENT"
-
-
-def refuse_mount_point(directory: str) -> None:
-    """See the test below."""
-    with pytest.raises(PublishError, match="mount the directory, not the file") as caught:
-        Publisher(outputs(Path(directory))).prepare()
-    assert caught.value.code == "EBUSY"
-
-
-def fail_at_mount_point(directory: str) -> None:
-    """See the test below."""
-    home = Path(directory)
-    path = outputs(home)[0]
-    publisher = Publisher(outputs(home))
-    publisher.prepare()
-    shell(f"mount --bind {shlex.quote(str(path))} {shlex.quote(str(path))}")
-    publication = publisher.publish(NEW, NEW_REVISION)
-    assert_told(publication, errno.EBUSY)
-    assert "mount the directory, not the file" in publication.errors[0].sentence
-    assert bodies(home) == (OLD[0], NEW[1])
-    assert litter(home) == []
-    shell(f"umount {shlex.quote(str(path))}")
-    assert_recovered(publisher, home)
-
-
-def test_mount_point_is_refused(tmp_path: Path) -> None:
-    """A file that is itself mounted (subPath) pins its inode: its reader would never see another."""
-    publish_old(tmp_path)
-    path = shlex.quote(str(tmp_path / NAMES[0]))
-    run(refuse_mount_point, tmp_path, mount=f"mount --bind {path} {path}")
-
-
-def test_file_that_becomes_a_mount_point(tmp_path: Path) -> None:
-    """Mounted later, it fails as it is renamed, with the same advice, and the other output is written."""
-    publish_old(tmp_path)
-    run(fail_at_mount_point, tmp_path, mount="true")
-
-
-def fill_up(directory: str) -> None:
-    """See the test below."""
-    home = Path(directory)
-    publish_old(home)
-    publisher = Publisher(outputs(home))
-    publisher.prepare()
-    filler = home / "filler"
-    with filler.open("wb", buffering=0) as file, suppress(OSError):
-        while file.write(bytes(1024)):
-            pass
-    os.truncate(filler, filler.stat().st_size - 16384)
-    too_much = (bytes(1 << 20), NEW[1])  # a part of it fits
-    publication = publisher.publish(too_much, NEW_REVISION)
-    assert_told(publication, errno.ENOSPC)
-    assert "the volume is full" in publication.errors[0].sentence
-    assert bodies(home) == (OLD[0], NEW[1])
-    assert litter(home) == ["filler"]
-    filler.unlink()
-    assert_recovered(publisher, home)
-
-
-def test_full_volume(tmp_path: Path) -> None:
-    """A tmpfs takes a part before it says ENOSPC: the old file stays, the part does not, and it recovers."""
-    run(fill_up, tmp_path, mount=f"mount -t tmpfs -o size=256k none {tmp_path}")
-
-
-def write_to_read_only(directory: str) -> None:
-    """See the test below."""
-    home = Path(directory)
-    publish_old(home)
-    publisher = Publisher(outputs(home))
-    shell(f"mount -o remount,ro {home}")
-    publisher.prepare()
-    publication = publisher.publish(NEW, NEW_REVISION)
-    assert_told(publication, errno.EROFS)
-    assert "mounted read-only" in publication.errors[0].sentence
-    assert bodies(home) == OLD
-    shell(f"mount -o remount,rw {home}")
-    assert_recovered(publisher, home)
-
-
-def test_read_only_volume(tmp_path: Path) -> None:
-    """A volume that is mounted read-only by mistake is told, and used once that is corrected."""
-    run(write_to_read_only, tmp_path, mount=f"mount -t tmpfs none {tmp_path}")
-
-
-def write_without_permission(directory: str) -> None:
-    """See the test below."""
-    home = Path(directory)
-    become_nobody()
-    publish_old(home)
-    publisher = Publisher(outputs(home))
-    home.chmod(0o555)
-    publisher.prepare()
-    publication = publisher.publish(NEW, NEW_REVISION)
-    assert_told(publication, errno.EACCES)
-    assert "fsGroup" in publication.errors[0].sentence
-    assert bodies(home) == OLD
-    home.chmod(0o755)
-    assert_recovered(publisher, home)
-
-
-def enter_without_permission(directory: str) -> None:
-    """See the test below."""
-    home = Path(directory)
-    become_nobody()
-    home.chmod(0o600)
-    with pytest.raises(PublishError) as caught:
-        Publisher(outputs(home)).prepare()
-    assert caught.value.code == "EACCES"
-
-
-def test_directory_that_may_not_be_written_to() -> None:
-    """Somebody else's volume is told, and used once it is ours."""
-    with anybodys_directory() as directory:
-        run(write_without_permission, directory)
-
-
-def test_directory_that_may_not_be_entered() -> None:
-    """A volume of which not even the names can be seen is the same mistake, told at the start."""
-    with anybodys_directory() as directory:
-        run(enter_without_permission, directory)
-
-
-def assert_recovered(publisher: Publisher, home: Path) -> None:
-    """The cause is gone, and so is the fault."""
-    assert not publisher.publish(NEW, NEW_REVISION).errors
-    assert bodies(home) == NEW
-    assert litter(home) == []
-    assert floor(home).revisions == NEW_REVISION
-
-
-# --- Processes of their own
-
-
-def become_nobody() -> None:
-    """Give up root, for which permissions do not exist."""
-    if os.geteuid() == 0:
-        os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
-
-
-@contextmanager
-def anybodys_directory() -> Iterator[Path]:
-    """A directory that belongs to whom ``become_nobody`` makes us; pytest's own are closed to others."""
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        if os.geteuid() == 0:
-            directory.chmod(0o711)
-        home = directory / "home"
-        home.mkdir()
-        if os.geteuid() == 0:
-            os.chown(home, NOBODY, NOBODY)
-        yield home
-        home.chmod(0o755)
-
-
-def shell(script: str) -> None:
-    """Run a command, in the mount namespace that we are in."""
-    subprocess.run(["sh", "-ec", script], check=True)
-
-
-def run(scene: Callable[[str], None], directory: Path, *, mount: str = "") -> None:
-    """Play a scene of this module in a process of its own.
-
-    Args:
-        scene: a function of this module.
-        directory: its argument.
-        mount: a script that mounts something before; the process then sees mounts that nobody else sees. Without the
-            right to do so, the test is skipped.
-    """
-    code = f"import sys; from {__name__} import {scene.__name__} as scene; scene(sys.argv[1])"
-    command = [sys.executable, "-W", "error", "-c", code, str(directory)]
-    if mount:
-        unshare = ["unshare", "--mount", "--propagation", "private"]
-        if os.geteuid() != 0:
-            unshare.append("--map-root-user")
-        allowed = subprocess.run(
-            [*unshare, "mount", "-t", "tmpfs", "none", directory], capture_output=True, check=False
-        )
-        if allowed.returncode:
-            pytest.skip(f"mounting needs root or user namespaces: {allowed.stderr.decode().strip()}")
-        command = [*unshare, "sh", "-ec", f'{mount}; exec "$@"', "sh", *command]
-    done = subprocess.run(
-        command, cwd=Path(__file__).parents[1], stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout

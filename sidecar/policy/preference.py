@@ -2,9 +2,10 @@
 
 Pure: time is an argument, in seconds of one monotonic clock. The ways are tried in order. The next one is started when
 all before it are *given up*: not allowed or not there at once, away only after a while, since an API server that
-restarts is no reason to change one's mind. It takes over when it has a complete answer, and hands back as soon as a
-better one has. Two cannot alternate faster than a failure lasts, hence nothing flaps; and if none works, the last one
-that did is believed, for failure is not an answer.
+restarts is no reason to change one's mind. That while is spent once: a way that is tried because another one is away,
+and never answers, has been away as long as that one, for they mostly ask the same API server. A way takes over when it
+has a complete answer, and hands back as soon as a better one has. Two cannot alternate faster than a failure lasts,
+hence nothing flaps; and if none works, the last one that did is believed, for failure is not an answer.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sidecar.members import State
+    from sidecar.members import Scope, State
 
 REFUSALS = frozenset({"forbidden", "not_found"})
 """Reasons that no patience mends: another way is tried at once if there never was an answer."""
@@ -44,7 +45,11 @@ def choose(states: Sequence[State], active: int, patience: float, now: float) ->
         patience: seconds of failure after which a way is given up.
         now: the time.
     """
-    limits = [given_up_at(state, patience) for state in states]
+    limits: list[float] = []
+    away = FOREVER
+    for state in states:
+        limits.append(given_up_at(state, patience, away))
+        away = min(away, _away_since(state))
     running = 1 + next((at for at, limit in enumerate(limits[:-1]) if limit > now), len(limits) - 1)
     better = next((at for at, state in enumerate(states[:running]) if _works(state)), active)
     chosen = better if better < active or limits[active] <= now else active
@@ -55,14 +60,29 @@ def choose(states: Sequence[State], active: int, patience: float, now: float) ->
     )
 
 
-def given_up_at(state: State, patience: float) -> float:
-    """When a way with *state* is given up, unless it works again before."""
+def given_up_at(state: State, patience: float, away: float = FOREVER) -> float:
+    """When a way with *state* is given up, unless it works again before.
+
+    Args:
+        state: what is known of it.
+        patience: seconds of failure after which it is.
+        away: since when a way before it is away.
+    """
     limits = [FOREVER]
     for scope in state.scopes.values():
         if scope.failing:
-            refused = not scope.synced and scope.reason in REFUSALS
-            limits.append(scope.since + (0.0 if refused else patience))
+            since = scope.since if scope.synced else min(scope.since, away)
+            limits.append(scope.since if _is_refused(scope) else since + patience)
     return min(limits)
+
+
+def _away_since(state: State) -> float:
+    failing = (scope.since for scope in state.scopes.values() if scope.failing and not _is_refused(scope))
+    return min(failing, default=FOREVER)
+
+
+def _is_refused(scope: Scope) -> bool:
+    return not scope.synced and scope.reason in REFUSALS
 
 
 def _works(state: State) -> bool:

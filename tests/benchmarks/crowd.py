@@ -156,17 +156,16 @@ def address(number: int | None) -> Json:
 
 
 def _container(name: str, ports: dict[str, int]) -> Json:
-    field = {"fieldRef": {"fieldPath": "metadata.name"}}
+    container: Json = {"name": name, "image": f"registry.example.com/platform/web/{name}:4.11.2"}
+    if not ports:
+        return container
     probe = {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 10, "failureThreshold": 3}
-    return {
-        "name": name,
-        "image": f"registry.example.com/platform/web/{name}:4.11.2",
-        "env": [{"name": "POD_NAME", "valueFrom": field}]
-        + [{"name": f"WEB_{option}", "value": f"/etc/web/{option.lower()}"} for option in ("CONFIG", "CACHE", "LOG")],
+    return container | {
+        "env": [{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
         "ports": [{"name": port, "containerPort": number} for port, number in ports.items()],
         "resources": {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}},
         "volumeMounts": [{"name": "data", "mountPath": "/data"}, {"name": "config", "mountPath": "/etc/web"}],
-        **({"readinessProbe": probe, "livenessProbe": probe} if ports else {}),
+        "readinessProbe": probe,
     }
 
 

@@ -43,8 +43,9 @@ P99 = Figure("p99_ms", "p99 ms", lambda window: percentile(window.visible, 99))
 PUT = Figure("put_p50_ms", "PUT ms", lambda window: percentile(window.put, 50))
 CPU = Figure("cpu_per_change_ms", "CPU ms", lambda window: window.cpu, digits=2)
 START = Figure("exec_to_first_file_ms", "start ms", lambda window: window.start, digits=0)
+START_CPU = Figure("cpu_to_first_file_ms", "CPU of start", lambda window: window.start_cpu, digits=0)
 RESIDENT = Figure("resident_mib", "RSS MiB", lambda window: window.resident)
 PEAK = Figure("peak_mib", "peak MiB", lambda window: window.peak)
 
-FIGURES = (P50, P99, PUT, CPU, START, RESIDENT, PEAK)
+FIGURES = (P50, P99, PUT, CPU, START, START_CPU, RESIDENT, PEAK)
 """In the order of the table's columns."""

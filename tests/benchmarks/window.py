@@ -36,6 +36,8 @@ class Window(NamedTuple):
 
     start: float
     """From exec to the first file."""
+    start_cpu: float
+    """CPU time until then, which a busy machine lengthens less."""
     visible: tuple[float, ...]
     """From just before each PUT until the change was visible."""
     put: tuple[float, ...]
@@ -60,6 +62,7 @@ def run(subject: Subject, target: Target, load: Scene, plan: Plan) -> Window:
             pid = program.pid
             if pid is None:
                 raise RuntimeError(f"{subject.name} ended:\n{program.log_tail()}")
+            start_cpu = cost.cpu_seconds(pid)
             time.sleep(QUIET)
             _join(load, sight, plan, plan.warmup)
             before = cost.cpu_seconds(pid)
@@ -73,6 +76,7 @@ def run(subject: Subject, target: Target, load: Scene, plan: Plan) -> Window:
             program.stop()
     return Window(
         start=start / 1e6,
+        start_cpu=start_cpu * 1e3,
         visible=tuple(visible for visible, _ in latencies),
         put=tuple(put for _, put in latencies),
         cpu=cpu * 1e3 / plan.changes,

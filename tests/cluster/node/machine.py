@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,6 +104,7 @@ class Machine:
         self._holder.wait_until((self.directory / "up").exists)
         self._namespace = str(Path(f"/proc/{self._first}/ns/pid").readlink())
         for hierarchy in hierarchies():
+            delegate(hierarchy)
             (hierarchy / self.cgroup).mkdir()
         self._connect()
 
@@ -181,6 +183,20 @@ def hierarchies() -> list[Path]:
     """The roots of all hierarchies of control groups: one with version 2, else many."""
     mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
     return [Path(point) for _, point, kind, *_ in mounts if kind in {"cgroup", "cgroup2"}]
+
+
+def delegate(root: Path) -> None:
+    """With version 2, let the groups below the root have all controllers, as the kubelet demands of its group.
+
+    They keep them, as they would after any container runtime. Who may not do that gets to know from the kubelet which
+    controller it lacks.
+    """
+    switch = root / "cgroup.subtree_control"
+    if not switch.exists():
+        return
+    for controller in (root / "cgroup.controllers").read_text().split():
+        with suppress(OSError):
+            switch.write_text(f"+{controller}")
 
 
 def remove_cgroups(root: Path) -> None:

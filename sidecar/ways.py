@@ -7,6 +7,8 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+import structlog
+
 from sidecar.errors import SettingsError
 from sidecar.following import Way
 from sidecar.pipeline import Track
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from sidecar.sources import Source
     from sidecar.sources.api import Connection
     from sidecar.sources.collection import Collection
+
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +94,11 @@ def make(means: Means) -> list[Way]:
         "endpointslice": partial(_reflected, "endpointslice", _endpoint_slices),
         "endpoints": partial(_reflected, "endpoints", _endpoints),
         "pods": partial(_reflected, "pods", _pods),
-        "dns": _dns,
     }
-    return [makers[kind](means) for kind in kinds(means.settings, api=means.connection is not None)]
+    made: list[Way] = []
+    for kind in kinds(means.settings, api=means.connection is not None):
+        made.append(_dns(means, [way.track for way in made]) if kind == "dns" else makers[kind](means))
+    return made
 
 
 def _endpoint_slices(means: Means) -> list[Collection]:
@@ -141,7 +148,8 @@ def _reflected(kind: str, collect: Callable[[Means], Sequence[Collection]], mean
     return _way(kind, scopes, sources, means)
 
 
-def _dns(means: Means) -> Way:
+def _dns(means: Means, before: Sequence[Track]) -> Way:
+    """DNS, in the place of the tracks *before* it."""
     if find_spec("dns") is None:  # told now and not when DNS is needed; to import it would be 3.6 MB
         raise SettingsError(["The package dnspython is not installed: install it, or choose another --source."])
     scopes = [f"dns/{namespace}/{name}" for namespace, name in means.services]
@@ -159,7 +167,7 @@ def _dns(means: Means) -> Way:
                 Wanted(
                     service=name,
                     namespace=namespace,
-                    port=settings.port,
+                    port=settings.port or known_port(before),
                     family=settings.address_family,
                     own_addresses=frozenset(settings.pod_ip),
                 ),
@@ -171,6 +179,15 @@ def _dns(means: Means) -> Way:
         ]
 
     return _way("dns", scopes, sources, means)
+
+
+def known_port(tracks: Iterable[Track]) -> str:
+    """The port of all members that these tracks know, since those in DNS have none; empty if it is not one."""
+    ports = {member.port for track in tracks for member in track.union.members.values() if member.port is not None}
+    if len(ports) == 1:
+        return str(ports.pop())
+    log.warning("port unknown", reason="DNS does not tell the port of an address: set --port.")
+    return ""
 
 
 def _way(kind: str, scopes: Iterable[str], sources: Callable[[], Sequence[Source]], means: Means) -> Way:

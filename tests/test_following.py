@@ -28,6 +28,7 @@ from sidecar.policy.timing import Pace
 from sidecar.publisher import Publisher
 from sidecar.samples import member
 from sidecar.sources.backoff import Backoff
+from sidecar.ways import known_port
 from tests.test_keeper import Inline
 
 if TYPE_CHECKING:
@@ -287,3 +288,19 @@ async def test_a_set_that_shrinks_too_much_is_asked_for_again(tmp_path: Path) ->
         await asyncio.sleep(1)
         assert it.file[1] == ["10.0.0.1"]
         assert api.confirmed == 1
+
+
+def test_the_port_that_dns_does_not_tell_is_the_one_that_is_known() -> None:
+    """If there is one: of several, none is everybody's."""
+
+    def track(*ports: int | None) -> Track:
+        members = [msgspec.structs.replace(each, port=port) for each, port in zip(APP, ports, strict=False)]
+        made = Track("endpointslice", ["s"], "auto")
+        group = Group("s/x", 1, {each.key: each for each in members})
+        made.take(Listed(scope="s", groups=(group,), revision="1"))
+        return made
+
+    assert known_port([track(8080, 8080), track()]) == "8080"
+    assert known_port([track(8080, 8081)]) == ""
+    assert known_port([track(8080), track(8081)]) == ""
+    assert known_port([track(None)]) == ""

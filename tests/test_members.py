@@ -1,6 +1,7 @@
 """The fold: what events do to what is known. Laws, since every history is possible.
 
-Out of scope: which of it is published (test_policy), and how it comes over the wire (test_objects, test_reflector).
+Out of scope: which of it is published (test_policy), and how it comes over the wire (test_endpointslices,
+test_reflector).
 """
 
 from __future__ import annotations

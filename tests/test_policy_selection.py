@@ -2,7 +2,7 @@
 
 The selection is kept change by change and compared with one made from nothing, by a specification that knows nothing
 of counting. Out of scope: when it is published (test_policy_guards, test_policy_leaves), how members are known
-(test_objects, test_pods).
+(test_endpointslices, test_pods).
 """
 
 from __future__ import annotations

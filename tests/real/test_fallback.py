@@ -50,8 +50,8 @@ async def relay(control_plane: ControlPlane) -> AsyncIterator[Relay]:
         yield relay
 
 
-def options(server: CoreDns, *, port: str = "8080") -> tuple[str, ...]:
-    """Of a sidecar that falls back on that server soon. Without a port, DNS would know none."""
+def options(server: CoreDns, *, port: str = "") -> tuple[str, ...]:
+    """Of a sidecar that falls back on that server soon. The port that DNS does not tell is what the API told."""
     return ("--service=web", f"--port={port}", f"--fallback-after={AFTER:g}s", *scene.ask_dns(server))
 
 

@@ -182,7 +182,7 @@ async def test_auto_takes_dns_where_it_may_read_nothing(
     """Without any Role, the members are those of DNS, and the reason names all that is missing."""
     access = await scene.admit(control_plane, namespace, tmp_path, roles=[])
     await run_two(admin, namespace)
-    one = sidecar(tmp_path, access.kubeconfig, "--service=app", *scene.ask_dns(cluster_dns))
+    one = sidecar(tmp_path, access.kubeconfig, "--service=app", "--port=8080", *scene.ask_dns(cluster_dns))
     await one.start()
     await one.until(lambda: one.source() == "dns" and one.holds(in_every_file("10.1.0.1", "10.1.0.2")))
     await one.until(lambda: active(one, "dns") == 1)

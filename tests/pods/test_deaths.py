@@ -21,6 +21,10 @@ time.sleep(60)
 """
 """Many small programs of 4 MiB each: none of them is as large as the sidecar, which the kernel therefore chooses."""
 
+SEEN = 5
+"""Different states that the reader saw at least, else what it did not find means little. On a quiet machine it sees
+dozens; on a busy one the sidecar writes, and the reader reads, one state of many."""
+
 
 async def run(scene: Scene) -> None:
     """A pod whose sidecar follows a Service without a selector, which has members."""
@@ -59,7 +63,7 @@ async def test_killed_sidecar_comes_back(scene: Scene) -> None:
         seconds = await until_restarted(scene, SIDECAR)
         await until_followed(scene, killed + 20)
     print(f"started again after {seconds:.1f} s; {churn.reads} reads saw {churn.states} states")  # noqa: T201
-    assert churn.states > 20
+    assert churn.states >= SEEN
     assert await scene.restarts() == {f"app-0/{SIDECAR}": 1}
     assert (await scene.containers("app-0"))[SIDECAR]["lastState"]["terminated"]["exitCode"] == 137
 
@@ -75,6 +79,7 @@ async def test_sidecar_without_memory_comes_back(scene: Scene) -> None:
         seconds = await until_restarted(scene, SIDECAR)
         await until_followed(scene, churn.state + 20)
     print(f"started again after {seconds:.1f} s; {churn.reads} reads saw {churn.states} states")  # noqa: T201
+    assert churn.states >= SEEN
     assert await scene.restarts() == {f"app-0/{SIDECAR}": 1}
     assert (await scene.containers("app-0"))[SIDECAR]["lastState"]["terminated"]["reason"] == "OOMKilled"
 

@@ -99,11 +99,12 @@ async def test_told_to_end_while_the_api_server_is_away_it_ends(
 
 @pytest.mark.parametrize("number", SIGNALS)
 async def test_told_to_end_while_it_starts_it_ends(
-    tmp_path: Path, sidecar: type[Sidecar], number: signal.Signals
+    pytestconfig: pytest.Config, tmp_path: Path, sidecar: type[Sidecar], number: signal.Signals
 ) -> None:
     """At any moment of its startup it is as good at ending as later."""
     kubeconfig = kubeconfig_to_nowhere(tmp_path)
-    for delay in STARTUP_MS:
+    moments = STARTUP_MS if pytestconfig.getoption("--slow") else STARTUP_MS[::4]
+    for delay in moments:
         one = sidecar(tmp_path / str(delay), kubeconfig, "--service=web")
         one.spawn()
         await one.until(lambda one=one: handles_signals(one.pid))  # type: ignore[misc]

@@ -57,12 +57,21 @@ def to_simulator(simulator: Simulator, file: Path) -> Path:
     ("fault", "sentence"),
     [
         pytest.param(TooManyRequests(times=FOREVER), "The API server is overloaded (429 on list ", id="429"),
-        pytest.param(InternalError(times=FOREVER), "The API server failed (500 on list ", id="500"),
-        pytest.param(BadGateway(times=FOREVER), "The API server failed (502 on list ", id="502"),
+        pytest.param(
+            InternalError(times=FOREVER), "The API server failed (500 on list ", id="500", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            BadGateway(times=FOREVER), "The API server failed (502 on list ", id="502", marks=pytest.mark.slow
+        ),
         pytest.param(
             Absent(group=True, times=FOREVER), "The API server has no such resource (404 on list ", id="404-group"
         ),
-        pytest.param(Absent(times=FOREVER), "The API server has no such resource (404 on list ", id="404-resource"),
+        pytest.param(
+            Absent(times=FOREVER),
+            "The API server has no such resource (404 on list ",
+            id="404-resource",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 async def test_an_answer_that_is_an_error(tmp_path: Path, sidecar: type[Sidecar], fault: Fault, sentence: str) -> None:

@@ -117,7 +117,7 @@ class Following:
     def _warn(self) -> None:
         warnings = set(self._ways[self.active].track.warnings.values())
         for sentence in sorted(warnings - self._warned):
-            log.warning("source incomplete", reason=sentence)
+            log.warning("source incomplete", source=self._ways[self.active].track.source, reason=sentence)
         self._warned = warnings
         self._metrics.source_warnings.set(len(warnings))
 

@@ -153,7 +153,7 @@ def _is_port(text: str) -> bool:
 def count(text: str) -> int:
     """A number from 0."""
     if not text.isdecimal():
-        raise ValueError(f"{text!r} is no number of members: write 0 or more")
+        raise ValueError(f"{text!r} is no number: write 0 or more")
     return int(text)
 
 

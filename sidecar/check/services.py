@@ -124,6 +124,8 @@ def _readiness(subject: str, spec: Spec, wishes: Wishes) -> Finding | None:
         sentence = (
             f"With publishNotReadyAddresses every member counts as ready: --not-ready {wishes.not_ready} is idle."
         )
+        if wishes.not_ready == "prefer-ready":
+            return Finding("ok", subject, f"{sentence} For members that become ready only together that is right.")
         cure = "Leave it off, for the members that are not ready are known without it."
         return Finding("warning", subject, sentence, cure)
     if not spec.publish_not_ready_addresses and wishes.source == "dns":

@@ -39,7 +39,7 @@ def resolve(texts: Mapping[str, tuple[str, Sequence[str]]], problems: Sequence[s
     for option in OPTIONS:
         origin, given = texts.get(option.name, ("its default", None if option.default is None else [option.default]))
         if given is None:
-            found.append(f"{option.flag} is missing: {option.text}")
+            found.append(f"{option.flag} is missing: give it as {option.value}, {option.flag} or {option.variable}.")
             continue
         try:
             values[option.field] = option.of(given)

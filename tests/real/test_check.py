@@ -197,7 +197,7 @@ async def test_the_printed_role_is_the_one_that_ships(
         pytest.param({}, (), ("warning", "members", "There are none yet, hence nothing to publish."), id="no pods"),
         pytest.param(
             {"publish_not_ready": True},
-            (),
+            ("--not-ready=exclude",),
             ("warning", "service", "With publishNotReadyAddresses every member counts as ready"),
             id="always ready",
         ),

@@ -170,6 +170,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=FORMATTER,
     )
     parser.add_argument("--version", action="version", version=f"membership-sidecar {__version__}")
+    options = argparse.ArgumentParser(add_help=False, formatter_class=FORMATTER)  # made once, for three commands
+    _add_options(options)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, summary in (
         ("run", "follow the source, keep the files true"),
@@ -178,18 +180,23 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(
             name,
+            parents=[options],
             help=summary,
             description=summary.capitalize() + ".",
             allow_abbrev=False,
             formatter_class=FORMATTER,
         )
-        _add_options(command)
         if name == "check":
             command.add_argument("--output-format", choices=("text", "json"), default="text", help="default text")
-    demo = commands.add_parser("demo", help="a scripted cluster in process, no Kubernetes needed", allow_abbrev=False)
+    demo = commands.add_parser(
+        "demo",
+        help="a scripted cluster in process, no Kubernetes needed",
+        allow_abbrev=False,
+        formatter_class=FORMATTER,
+    )
     demo.add_argument("--listen", default="127.0.0.1:0", metavar="ADDRESS:PORT", help="where to serve the status")
     demo.add_argument("--seconds", default=56.0, type=float, metavar="NUMBER", help="how long it takes; default 56")
-    commands.add_parser("formats", help="every format with a sample", allow_abbrev=False)
+    commands.add_parser("formats", help="every format with a sample", allow_abbrev=False, formatter_class=FORMATTER)
     return parser
 
 

@@ -5,11 +5,10 @@ Out of scope: the shrink guard's own rule (test_policy_leaves), waiting and endi
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sidecar.policy.guards import REASONS, Guards, Least, Situation
 from sidecar.policy.timing import Hold

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from sidecar.members import Applied, Failed, Listed
 from sidecar.metrics import Metrics

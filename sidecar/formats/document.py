@@ -7,9 +7,9 @@ bytes are one join. ``render`` is the same thing from nothing, and that both agr
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ class Frame(NamedTuple):
     tail: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
+class Format(msgspec.Struct, frozen=True, kw_only=True):
     """What one reader understands."""
 
     name: str

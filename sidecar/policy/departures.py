@@ -9,8 +9,9 @@ happens. Joins and updates are not looked at here, and hence never wait for any 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from sidecar.policy.timing import Hold
 
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 NEVER = float("inf")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calm:
+class Calm(msgspec.Struct, frozen=True, kw_only=True):
     """How leaves are restrained."""
 
     hold_down: float = 0.0

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from sidecar.policy.timing import Hold
 
@@ -28,8 +29,7 @@ NEVER = float("inf")
 _PERCENT = re.compile(r"\d{1,3}%")
 
 
-@dataclass(frozen=True, slots=True)
-class Least:
+class Least(msgspec.Struct, frozen=True):
     """How many members the first file must have: a number, or a part of the desired replicas."""
 
     number: int = 0
@@ -65,8 +65,7 @@ class Least:
         return f"{self.percent}%" if self.percent else str(self.number)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
+class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """What the guards look at."""
 
     started: float
@@ -94,8 +93,7 @@ class Situation:
     """Why some that left stay."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guards:
+class Guards(msgspec.Struct, frozen=True, kw_only=True):
     """What is demanded."""
 
     least: Least = Least(1)

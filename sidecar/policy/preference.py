@@ -10,8 +10,9 @@ hence nothing flaps; and if none works, the last one that did is believed, for f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +25,7 @@ REFUSALS = frozenset({"forbidden", "not_found"})
 FOREVER = float("inf")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """What to do."""
 
     active: int

@@ -5,8 +5,9 @@ Pure, and without memory: ``selection`` keeps the facts and asks again when they
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from sidecar.union import is_ipv6
 
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from sidecar.members import Member
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What may be published."""
 
     not_ready: str = "prefer-ready"
@@ -35,8 +35,7 @@ class Rules:
     """Mark the member that may found the cluster."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Own:
+class Own(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the pod that the sidecar runs in; empty for what is not."""
 
     group: str = ""
@@ -47,8 +46,7 @@ class Own:
         return Own(group=member.group or self.group, cluster=member.cluster or self.cluster)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What is true of the whole set."""
 
     ready: bool

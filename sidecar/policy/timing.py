@@ -7,11 +7,10 @@ member that leaves the file and comes back costs a clustered server more than on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
+class Pending(msgspec.Struct, frozen=True, kw_only=True):
     """A difference between what is selected and what is published."""
 
     since: float
@@ -22,8 +21,7 @@ class Pending:
     """Whether a published member is not selected any more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """How long changes are collected, in seconds."""
 
     settle: float
@@ -41,8 +39,7 @@ class Pace:
         return min(pending.changed + self.settle, pending.since + max(self.settle, self.settle_max))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
     """Something that keeps the newest set, or the leaves in it, from being published."""
 
     reason: str

@@ -15,10 +15,11 @@ from __future__ import annotations
 import socket
 import ssl
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import aiohttp
+import msgspec
+from aiohttp.abc import AbstractCookieJar
 
 from sidecar import __version__
 from sidecar.errors import SourceError
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
     from sidecar.sources.credentials import Credentials
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
     """How long a silent peer is waited for, in seconds."""
 
     connect: float = 10.0
@@ -177,7 +177,7 @@ class Connection:
             trust_env=False,
             read_bufsize=CHUNK,
             headers={"User-Agent": f"membership-sidecar/{__version__}", "Accept": "application/json"},
-            cookie_jar=aiohttp.DummyCookieJar(),
+            cookie_jar=_NoCookies(),
         )
 
     def _socket(self, address: AddrInfoType) -> socket.socket:
@@ -189,6 +189,34 @@ class Connection:
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, self._patience.keepalive_count)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._patience.unacknowledged_ms)
         return made
+
+
+class _NoCookies(AbstractCookieJar):
+    """Keeps none. aiohttp's DummyCookieJar does that too, but its module brings pickle and calendar along: 0.8 MiB."""
+
+    cookies: ClassVar[Any] = {}
+    host_only_cookies: ClassVar[Any] = frozenset()
+    unsafe = False
+    quote_cookie = False
+
+    def clear(self, predicate: object = None) -> None:
+        """Nothing to clear."""
+
+    def clear_domain(self, domain: str) -> None:
+        """Nothing to clear."""
+
+    def update_cookies(self, cookies: object, response_url: object = None) -> None:
+        """Forget them."""
+
+    def filter_cookies(self, request_url: object) -> Any:  # noqa: ANN401, ARG002 - a BaseCookie, which is a dict
+        """There are none."""
+        return {}
+
+    def __len__(self) -> int:
+        return 0
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
 
 
 def _cut(response: aiohttp.ClientResponse) -> None:

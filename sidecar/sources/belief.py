@@ -12,8 +12,9 @@ Pure; the time is an argument. The rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from sidecar.sources.records import Absent, Answered, Unknown
 
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from sidecar.sources.records import Outcome, Record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confirmation:
+class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
     """How an absence is confirmed."""
 
     answers: int = 3
@@ -33,8 +33,7 @@ class Confirmation:
     """Seconds that a negative TTL is taken for at most. CoreDNS says 5 or 30; some zones' SOA says a day."""
 
 
-@dataclass(slots=True)
-class _Absence:
+class _Absence(msgspec.Struct):
     answers: int
     over: float
     """When nobody can repeat the first of them from a cache any more."""

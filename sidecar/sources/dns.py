@@ -13,9 +13,9 @@ DNS has no revision either: an answer of a server that is behind cannot be told 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 import structlog
 
 from sidecar.members import Applied, Failed, Listed
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """Durations in seconds."""
 
     shortest: float = 2.0

@@ -7,7 +7,6 @@ generated model classes cost a second and 70 MB for 1,000 pods. Each kind has a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -128,8 +127,7 @@ def decode_status(body: bytes | msgspec.Raw) -> Status:
         return Status()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Projection:
+class Projection(msgspec.Struct, frozen=True, kw_only=True):
     """How an object becomes members.
 
     Args:

@@ -10,7 +10,6 @@ A pod is some 6 kB where an endpoint is 0.3, hence the LIST is paged and the ser
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -125,8 +124,7 @@ decode_pod = decoder(Pod)
 _UNSAID = Condition()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodProjection:
+class PodProjection(msgspec.Struct, frozen=True, kw_only=True):
     """How a pod becomes a member.
 
     Args:

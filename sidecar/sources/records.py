@@ -7,8 +7,9 @@ node; hence a member is its hostname or else its address, and is taken for ready
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import msgspec
 
 from sidecar.members import Group, Member
 from sidecar.sources.names import host_of
@@ -32,8 +33,7 @@ class Record(NamedTuple):
     """The port of an SRV record."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """The records there are, at least one, in canonical order (the server shuffles them)."""
 
     name: str
@@ -42,8 +42,7 @@ class Answered:
     """Seconds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Absent:
+class Absent(msgspec.Struct, frozen=True, kw_only=True):
     """The authority says that there are none: the name does not exist, or has no record of that type."""
 
     name: str
@@ -53,8 +52,7 @@ class Absent:
     """Seconds for which a cache may repeat that (RFC 2308)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unknown:
+class Unknown(msgspec.Struct, frozen=True, kw_only=True):
     """No answer, or none that can be used.
 
     Args:
@@ -69,8 +67,7 @@ class Unknown:
 Outcome: TypeAlias = Answered | Absent | Unknown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Whose members, and what DNS does not say about them because the question says it.
 
     Args:

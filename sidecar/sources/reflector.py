@@ -16,7 +16,6 @@ Rules (client-go tools/cache/reflector.go, KEP-5504), each with a test:
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -40,8 +39,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """Durations in seconds; the defaults are client-go's."""
 
     watch_min: float = 300.0

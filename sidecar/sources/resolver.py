@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ import dns.asyncresolver
 import dns.exception
 import dns.nameserver
 import dns.resolver
+import msgspec
 
 from sidecar.sources import answers
 from sidecar.sources.names import DEFAULT_ZONE, zone_of
@@ -41,8 +41,7 @@ TYPES = ("A", "AAAA", "SRV", "PTR")
 """What is asked for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
     """Durations in seconds."""
 
     answer: float = 1.5

@@ -103,7 +103,7 @@ async def test_told_to_end_while_it_starts_it_ends(
 ) -> None:
     """At any moment of its startup it is as good at ending as later."""
     kubeconfig = kubeconfig_to_nowhere(tmp_path)
-    moments = STARTUP_MS if pytestconfig.getoption("--slow") else STARTUP_MS[::4]
+    moments = STARTUP_MS if pytestconfig.getoption("--slow") else STARTUP_MS[::8]
     for delay in moments:
         one = sidecar(tmp_path / str(delay), kubeconfig, "--service=web")
         one.spawn()

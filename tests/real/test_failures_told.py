@@ -56,7 +56,12 @@ def to_simulator(simulator: Simulator, file: Path) -> Path:
 @pytest.mark.parametrize(
     ("fault", "sentence"),
     [
-        pytest.param(TooManyRequests(times=FOREVER), "The API server is overloaded (429 on list ", id="429"),
+        pytest.param(
+            TooManyRequests(times=FOREVER),
+            "The API server is overloaded (429 on list ",
+            id="429",
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             InternalError(times=FOREVER), "The API server failed (500 on list ", id="500", marks=pytest.mark.slow
         ),

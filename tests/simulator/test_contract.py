@@ -230,6 +230,7 @@ async def test_a_watch_from_nowhere_begins_with_what_there_is(client: Client, qu
     assert int(_revision(seen[0])) > int(_revision(seen[1]))
 
 
+@pytest.mark.slow
 async def test_a_bookmark_comes_before_the_end(client: Client) -> None:
     """An object with nothing but kind and revision, which is past everything that was left out."""
     (since,) = await _populate(client, "a")
@@ -244,6 +245,7 @@ async def test_a_bookmark_comes_before_the_end(client: Client) -> None:
     assert bookmark == {"kind": "EndpointSlice", "apiVersion": "discovery.k8s.io/v1"} | nothing
 
 
+@pytest.mark.slow
 async def test_there_is_no_bookmark_while_there_is_nothing_new(client: Client) -> None:
     """An idle watch is silent to its end: that is no sign of a dead connection. What it began with is not new."""
     (since, _) = await _populate(client, "a", "b")

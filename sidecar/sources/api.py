@@ -12,10 +12,12 @@ silence (``silent``) is a reason to watch again, not a failure.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakSet
 
 import aiohttp
 import msgspec
@@ -84,13 +86,22 @@ class Connection:
         self._watch_timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=patience.connect, sock_read=patience.watch_read
         )
+        self._sockets: WeakSet[socket.socket] = WeakSet()
         self._list_session = self._session(force_close=False)
         self._watch_session = self._session(force_close=True)
 
     async def close(self) -> None:
-        """Close both sessions."""
+        """Close both sessions, and what they do not know of.
+
+        A request that is cancelled just before its TLS handshake leaves a connection to nobody (asyncio's
+        ``SSLProtocol`` ignores a close in that state), which an end of the stream ends.
+        """
         await self._list_session.close()
         await self._watch_session.close()
+        for made in self._sockets:
+            with suppress(OSError):
+                made.shutdown(socket.SHUT_RDWR)
+        await asyncio.sleep(0)
 
     async def list(self, path: str, query: Mapping[str, str]) -> bytes:
         """The body of a LIST.
@@ -188,6 +199,7 @@ class Connection:
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, self._patience.keepalive_interval)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, self._patience.keepalive_count)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._patience.unacknowledged_ms)
+        self._sockets.add(made)
         return made
 
 

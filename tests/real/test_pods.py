@@ -5,11 +5,11 @@ controllers say is theirs: hashes, owners, what a lost node does to its pods.
 """
 
 import contextlib
-import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pytest
 
 from sidecar.errors import SourceError
@@ -152,7 +152,7 @@ async def test_a_list_comes_in_pages(control_plane: ControlPlane, admin: Api, na
     seen = (await admin.list("Pod", namespace))["metadata"]["resourceVersion"]
     token = await reader(control_plane, namespace)
     collection = pods(namespace, "app=web", "", projection())
-    small = dataclasses.replace(collection, query={**collection.query, "limit": "2"})
+    small = msgspec.structs.replace(collection, query={**collection.query, "limit": "2"})
     mark = control_plane.audit_mark()
     async with reflected(control_plane, token, small, floor=seen) as followed:
         await followed.until(lambda said: said.of(Listed), within=PATIENCE)

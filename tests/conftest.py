@@ -15,7 +15,7 @@ pytest_plugins = ["tests.cluster.fixtures"]
 
 # No deadline: how long an example takes says more of the machine than of the code.
 settings.register_profile("fast", deadline=None, max_examples=40)
-settings.register_profile("slow", deadline=None, max_examples=200)
+settings.register_profile("slow", deadline=None, max_examples=100)
 settings.load_profile("fast")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
@@ -100,7 +100,7 @@ def make(means: Means) -> list[Way]:
     return made
 
 
-def _endpoint_slices(means: Means) -> list[Collection]:
+def _endpoint_slices(means: Means) -> list[Collection[Any]]:
     """One for each namespace: a Role covers one, and so does a resourceVersion that is asked for."""
     names: dict[str, list[str]] = {}
     for namespace, name in means.services:
@@ -108,11 +108,11 @@ def _endpoint_slices(means: Means) -> list[Collection]:
     return [endpoint_slices(namespace, services, means.projection) for namespace, services in names.items()]
 
 
-def _endpoints(means: Means) -> list[Collection]:
+def _endpoints(means: Means) -> list[Collection[Any]]:
     return [endpoints(namespace, name, means.projection) for namespace, name in means.services]
 
 
-def _pods(means: Means) -> list[Collection]:
+def _pods(means: Means) -> list[Collection[Any]]:
     settings = means.settings
     return [
         pods(
@@ -124,7 +124,7 @@ def _pods(means: Means) -> list[Collection]:
     ]
 
 
-def _reflected(kind: str, collect: Callable[[Means], Sequence[Collection]], means: Means) -> Way:
+def _reflected(kind: str, collect: Callable[[Means], Sequence[Collection[Any]]], means: Means) -> Way:
     """A way by reflectors, with a floor each."""
     scopes = [collection.scope for collection in collect(means)]
     connection = means.connection

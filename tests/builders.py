@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from sidecar.members import Member, State, fold
 from sidecar.metrics import Metrics
 from sidecar.sources.api import Connection
-from sidecar.sources.collection import Collection
+from sidecar.sources.collection import Collection, reader
 from sidecar.sources.credentials import Credentials
-from sidecar.sources.endpointslices import EndpointSlices, endpoint_slice_origin
-from sidecar.sources.objects import Projection
+from sidecar.sources.endpointslices import EndpointSlice, EndpointSlices, endpoint_slice_origin
+from sidecar.sources.objects import Metadata, Object, Projection, decoder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sidecar.members import Event, Group
     from sidecar.sources import Source
     from sidecar.sources.api import Patience
-    from sidecar.sources.credentials import Loader
+    from sidecar.sources.credentials import Configuration, Loader
 
 Json: TypeAlias = dict[str, Any]
 
@@ -119,7 +119,7 @@ def error_event(code: int, reason: str, message: str = "no", **details: object) 
 
 def group(obj: Json) -> Group:
     """What the sidecar is expected to know of an EndpointSlice."""
-    return EndpointSlices(Projection()).project(encoded(obj))
+    return reader(collection())(encoded(obj))
 
 
 def groups(*objects: Json) -> Mapping[str, Group]:
@@ -127,12 +127,18 @@ def groups(*objects: Json) -> Mapping[str, Group]:
     return {made.origin: made for made in map(group, objects)}
 
 
-def collection() -> Collection:
+def metadata_of(body: bytes) -> Metadata:
+    """The metadata of any object."""
+    return decoder(Object)(body).metadata
+
+
+def collection() -> Collection[EndpointSlice]:
     """The EndpointSlices of the Service app."""
     return Collection(
         scope=SCOPE,
         path=PATH,
         query={"labelSelector": SELECTOR},
+        kind=EndpointSlice,
         project=EndpointSlices(Projection()).project,
         origin=endpoint_slice_origin,
     )
@@ -214,7 +220,7 @@ def grants(
 ) -> Loader:
     """Load credentials for the API server at *url*."""
 
-    async def load(configuration: Any, *, afresh: bool) -> str:  # noqa: ANN401 - kubernetes-asyncio is untyped
+    async def load(configuration: Configuration, *, afresh: bool) -> str:
         configuration.host = url
         configuration.ssl_ca_cert = str(ca) if ca else None
         configuration.tls_server_name = server_name

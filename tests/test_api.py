@@ -36,7 +36,7 @@ from sidecar.simulator import (
     Unauthorized,
 )
 from sidecar.sources.api import LONGEST_EXPLANATION, Connection, Patience
-from sidecar.sources.objects import decode_metadata, decode_page
+from sidecar.sources.objects import decode_page
 from tests.builders import (
     PATH,
     answering,
@@ -48,6 +48,7 @@ from tests.builders import (
     grants,
     line,
     listening,
+    metadata_of,
     response,
     tls_server,
 )
@@ -148,7 +149,7 @@ async def test_a_watch_is_its_chunks(simulator: Simulator, connection: Connectio
 async def test_one_object_is_read(simulator: Simulator, connection: Connection) -> None:
     """By its path, and without a query."""
     body = await connection.read(f"{PATH}/app-a")
-    assert decode_metadata(body).name == "app-a"
+    assert metadata_of(body).name == "app-a"
     (asked,) = simulator.requests
     assert (asked.verb, asked.query) == ("get", {})
 
@@ -156,8 +157,8 @@ async def test_one_object_is_read(simulator: Simulator, connection: Connection) 
 async def test_one_object_is_created(simulator: Simulator, connection: Connection) -> None:
     """The answer is the object as the server has it, by 201; the same again is refused."""
     body = encoded(endpoint_slice("app-b") | {"metadata": {"name": "app-b"}})
-    assert decode_metadata(await connection.create(PATH, body)).resource_version == str(simulator.store.revision)
-    assert decode_metadata(await connection.read(f"{PATH}/app-b")).name == "app-b"
+    assert metadata_of(await connection.create(PATH, body)).resource_version == str(simulator.store.revision)
+    assert metadata_of(await connection.read(f"{PATH}/app-b")).name == "app-b"
     with pytest.raises(SourceError, match=r"does not take the request \(409 on create ") as raised:
         await connection.create(PATH, body)
     assert raised.value.reason == "server_error"

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.members import Group, Member
-from sidecar.sources.endpoints import endpoints, endpoints_group, endpoints_origin
-from sidecar.sources.objects import Projection, decode_metadata
-from tests.builders import HAZELCAST_0, Json, encoded
+from sidecar.sources.collection import reader
+from sidecar.sources.endpoints import endpoints, endpoints_origin
+from sidecar.sources.objects import Projection
+from tests.builders import HAZELCAST_0, Json, encoded, metadata_of
 from tests.strategies import VALUES, spoiled
 
 if TYPE_CHECKING:
@@ -55,7 +56,12 @@ def an_object(*subsets: Json, **metadata: object) -> Json:
 
 def project(obj: Json, **how: str) -> Group:
     """The group of an object."""
-    return endpoints_group(Projection(**how), encoded(obj))
+    return read(encoded(obj), **how)
+
+
+def read(body: bytes, **how: str) -> Group:
+    """The group in the bytes of an object."""
+    return reader(endpoints("default", "app", Projection(**how)))(body)
 
 
 def sole(obj: Json, **how: str) -> Member:
@@ -97,7 +103,7 @@ WRITTEN_BY_A_REAL_CONTROLLER = b"""{
 def test_an_object_as_the_controller_writes_it() -> None:
     """Every field that is read, among many that are not."""
     expected = msgspec.structs.replace(HAZELCAST_0, zone="", serving=False, terminating=False)
-    group = endpoints_group(Projection(), WRITTEN_BY_A_REAL_CONTROLLER)
+    group = read(WRITTEN_BY_A_REAL_CONTROLLER)
     assert group == Group("endpoints/shop/hazelcast", 48213, {expected.key: expected})
 
 
@@ -258,7 +264,7 @@ def test_the_version_is_the_revision(revision: str, version: int) -> None:
 def test_the_origin_is_the_same_for_an_object_and_its_deletion() -> None:
     """A deletion is known by the metadata alone."""
     obj = an_object(name="other")
-    assert endpoints_origin(decode_metadata(encoded(obj))) == project(obj).origin == "endpoints/default/other"
+    assert endpoints_origin(metadata_of(encoded(obj))) == project(obj).origin == "endpoints/default/other"
 
 
 def test_one_object_is_asked_for_by_its_name() -> None:
@@ -267,7 +273,7 @@ def test_one_object_is_asked_for_by_its_name() -> None:
     assert made.scope == "endpoints/default/app"
     assert made.path == "/api/v1/namespaces/default/endpoints"
     assert made.query == {"fieldSelector": "metadata.name=app"}
-    assert made.project(encoded(an_object(subset(address(0))))).origin == ORIGIN
+    assert reader(made)(encoded(an_object(subset(address(0))))).origin == ORIGIN
     assert endpoints("*", "app", Projection()).path == "/api/v1/endpoints"
 
 
@@ -315,7 +321,7 @@ WHOLE = an_object(
 def test_any_json_is_endpoints_or_malformed(value: object) -> None:
     """Nothing that an API server may say ends the program."""
     with contextlib.suppress(msgspec.MsgspecError):
-        endpoints_group(Projection(), encoded(value))
+        read(encoded(value))
 
 
 @pytest.mark.parametrize(
@@ -326,4 +332,4 @@ def test_any_json_is_endpoints_or_malformed(value: object) -> None:
 def test_what_is_no_object_is_said_to_be_none(body: bytes) -> None:
     """By one kind of error."""
     with pytest.raises(msgspec.MsgspecError):
-        endpoints_group(Projection(), body)
+        read(body)

@@ -6,20 +6,31 @@ reflector's.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.members import Group, Member
-from sidecar.sources.endpointslices import EndpointSlices, endpoint_slice_origin
-from sidecar.sources.objects import Projection, decode_metadata, revision_number
-from tests.builders import HAZELCAST_0, Json, encoded, endpoint, endpoint_slice
+from sidecar.sources.collection import reader
+from sidecar.sources.endpointslices import endpoint_slice_origin, endpoint_slices
+from sidecar.sources.objects import Projection, revision_number
+from tests.builders import HAZELCAST_0, Json, encoded, endpoint, endpoint_slice, metadata_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def project(obj: Json, **how: str) -> Group:
     """The group of a slice."""
-    return EndpointSlices(Projection(**how)).project(encoded(obj))
+    return reading(**how)(encoded(obj))
+
+
+def reading(**how: str) -> Callable[[bytes], Group]:
+    """What reads slices, and remembers them."""
+    return reader(endpoint_slices("default", ["app"], Projection(**how)))
 
 
 def member(obj: Json, **how: str) -> Member:
@@ -69,7 +80,7 @@ WRITTEN_BY_A_REAL_CONTROLLER = b"""{
 
 def test_a_slice_as_the_controller_writes_it() -> None:
     """Every field that is read, among many that are not."""
-    group = EndpointSlices(Projection()).project(WRITTEN_BY_A_REAL_CONTROLLER)
+    group = reading()(WRITTEN_BY_A_REAL_CONTROLLER)
     assert group == Group("endpointslice/shop/hazelcast-7xk2p", 48213, {HAZELCAST_0.key: HAZELCAST_0})
 
 
@@ -278,7 +289,7 @@ def test_a_revision_is_a_number_or_opaque(revision: str, number: int | None) -> 
 def test_the_origin_is_the_same_for_an_object_and_its_deletion() -> None:
     """A deletion is known by the metadata alone."""
     obj = endpoint_slice("app-x")
-    assert endpoint_slice_origin(decode_metadata(encoded(obj))) == project(obj).origin == "endpointslice/default/app-x"
+    assert endpoint_slice_origin(metadata_of(encoded(obj))) == project(obj).origin == "endpointslice/default/app-x"
 
 
 # --- What is remembered
@@ -297,19 +308,20 @@ SLICES = st.builds(
 @given(st.lists(SLICES | st.sampled_from(("endpointslice/default/a", "endpointslice/default/b"))))
 def test_what_is_remembered_of_a_slice_makes_no_difference(history: list[Json | str]) -> None:
     """Whatever came before, and whatever of it is forgotten."""
-    remembering = EndpointSlices(Projection())
+    remembering = endpoint_slices("default", ["app"], Projection())
+    read = reader(remembering)
     for obj in history:
         if isinstance(obj, str):
             remembering.forget(obj)
         else:
-            assert remembering.project(encoded(obj)) == project(obj)
+            assert read(encoded(obj)) == project(obj)
 
 
 def test_an_endpoint_that_did_not_change_is_the_same_member() -> None:
     """An object is not decoded twice, and who compares two of them need not look into them."""
-    remembering = EndpointSlices(Projection())
-    (before,) = remembering.project(encoded(endpoint_slice(endpoints=[endpoint()]))).members.values()
-    after = remembering.project(encoded(endpoint_slice(endpoints=[endpoint(9), endpoint()]))).members
+    read = reading()
+    (before,) = read(encoded(endpoint_slice(endpoints=[endpoint()]))).members.values()
+    after = read(encoded(endpoint_slice(endpoints=[endpoint(9), endpoint(), endpoint(8)]))).members
     assert after[before.key] is before
 
 
@@ -341,4 +353,4 @@ MALFORMED: dict[str, bytes] = {
 def test_what_is_no_slice_is_said_to_be_none(body: bytes) -> None:
     """By one kind of error, whatever is wrong."""
     with pytest.raises(msgspec.MsgspecError):
-        EndpointSlices(Projection()).project(body)
+        reading()(body)

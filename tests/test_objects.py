@@ -10,19 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.sources.endpointslices import EndpointSlices
+from sidecar.sources.collection import reader
+from sidecar.sources.endpointslices import EndpointSlice
 from sidecar.sources.objects import (
     LONGEST_REVISION,
-    Metadata,
-    Projection,
+    ListMetadata,
+    Object,
     Status,
-    decode_metadata,
     decode_page,
     decode_status,
-    decode_watch_event,
+    decoder,
+    event_decoder,
     revision_number,
 )
-from tests.builders import encoded, endpoint_slice, page
+from sidecar.sources.pods import Pod
+from tests.builders import collection, encoded, endpoint_slice, page
 from tests.strategies import VALUES, spoiled
 
 
@@ -38,8 +40,8 @@ def test_a_revision_without_end_is_opaque() -> None:
 def test_a_page_keeps_its_items_as_bytes() -> None:
     """So that one object is decoded at a time."""
     found = decode_page(page(endpoint_slice("a"), endpoint_slice("b"), revision=7, **{"continue": "more"}))
-    assert found.metadata == Metadata(resource_version="7", continue_="more")
-    assert [EndpointSlices(Projection()).project(item).origin for item in found.items or ()] == [
+    assert found.metadata == ListMetadata(resource_version="7", continue_="more")
+    assert [reader(collection())(item).origin for item in found.items or ()] == [
         "endpointslice/default/a",
         "endpointslice/default/b",
     ]
@@ -84,7 +86,7 @@ def test_a_refusal_says_why_and_until_when() -> None:
 
 def raises_nothing_else(body: bytes) -> None:
     """Every reader either reads it or says that it is malformed."""
-    for read in (EndpointSlices(Projection()).project, decode_page, decode_metadata, decode_watch_event):
+    for read in (reader(collection()), decode_page, decoder(Object), event_decoder(EndpointSlice), event_decoder(Pod)):
         with contextlib.suppress(msgspec.MsgspecError):
             read(body)
     decode_status(body)

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.members import Group, Member
-from sidecar.sources.objects import Projection, decode_metadata
+from sidecar.sources.collection import reader
+from sidecar.sources.objects import Projection
 from sidecar.sources.pods import PAGE, PodProjection, pod_origin, pods
-from tests.builders import HAZELCAST_0, Json, encoded
+from tests.builders import HAZELCAST_0, Json, encoded, metadata_of
 from tests.strategies import VALUES, spoiled
 
 HZ, MANAGEMENT, METRICS = (
@@ -55,7 +56,12 @@ def pod(spec: Json | None = None, status: Json | None = None, **metadata: object
 
 def project(obj: Json, *, split: str = "off", cluster_label: str = "", **how: str) -> Group:
     """The group of a pod."""
-    return PodProjection(projection=Projection(**how), split=split, cluster_label=cluster_label).pod(encoded(obj))
+    return read(encoded(obj), PodProjection(projection=Projection(**how), split=split, cluster_label=cluster_label))
+
+
+def read(body: bytes, projection: PodProjection) -> Group:
+    """The group in the bytes of a pod."""
+    return reader(pods("default", "", "", projection))(body)
 
 
 def sole(obj: Json, *, split: str = "off", cluster_label: str = "", **how: str) -> Member:
@@ -133,7 +139,9 @@ def test_a_pod_as_it_is_found() -> None:
         cluster="blue",
     )
     projection = PodProjection(projection=Projection(pod_uid="5c0d5a0e"), split="auto", cluster_label="cluster")
-    assert projection.pod(WRITTEN_BY_A_REAL_KUBELET) == Group("pods/shop/hazelcast-0", 48213, {expected.key: expected})
+    assert read(WRITTEN_BY_A_REAL_KUBELET, projection) == Group(
+        "pods/shop/hazelcast-0", 48213, {expected.key: expected}
+    )
 
 
 # --- Who counts
@@ -438,13 +446,13 @@ def test_selectors_are_passed_on(
     made = pods(namespace, selector, fields, PodProjection(projection=Projection()))
     assert (made.scope, made.path) == (scope, path)
     assert made.query == query | {"limit": str(PAGE)}
-    assert made.project(encoded(pod())).origin == ORIGIN
+    assert reader(made)(encoded(pod())).origin == ORIGIN
 
 
 def test_the_origin_is_the_same_for_a_pod_and_its_deletion() -> None:
     """A deletion is known by the metadata alone."""
     obj = pod(name="app-7")
-    assert pod_origin(decode_metadata(encoded(obj))) == project(obj).origin == "pods/default/app-7"
+    assert pod_origin(metadata_of(encoded(obj))) == project(obj).origin == "pods/default/app-7"
 
 
 @pytest.mark.parametrize(("revision", "version"), [("48213", 48213), ("opaque", 0)])
@@ -498,7 +506,7 @@ def test_any_json_is_a_pod_or_malformed(value: object, split: str) -> None:
     """Nothing that an API server may say ends the program."""
     projection = PodProjection(projection=Projection(port="hazelcast"), split=split, cluster_label="cluster")
     with contextlib.suppress(msgspec.MsgspecError):
-        projection.pod(encoded(value))
+        read(encoded(value), projection)
 
 
 @pytest.mark.parametrize(
@@ -509,4 +517,4 @@ def test_any_json_is_a_pod_or_malformed(value: object, split: str) -> None:
 def test_what_is_no_pod_is_said_to_be_none(body: bytes) -> None:
     """By one kind of error."""
     with pytest.raises(msgspec.MsgspecError):
-        PodProjection(projection=Projection()).pod(body)
+        read(body, PodProjection(projection=Projection()))

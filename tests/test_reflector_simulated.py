@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from msgspec.structs import replace
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from sidecar.members import Group
-    from sidecar.sources.credentials import Loader
+    from sidecar.sources.credentials import Configuration, Loader
 
 QUICK = Timing(retry=0.01, retry_cap=0.02, refused_cap=0.02, short_watch=0.0, too_large_tries=1)
 """Client-go's rules at a hundredth of its times; no watch counts as short, since all of them are."""
@@ -148,7 +148,7 @@ class Rotating:
         self._url = url
         self.bearer = bearer
 
-    async def __call__(self, configuration: Any, *, afresh: bool) -> str:  # noqa: ANN401 - kubernetes-asyncio is untyped
+    async def __call__(self, configuration: Configuration, *, afresh: bool) -> str:
         """As ``Loader``."""
         return await grants(self._url, token=self.bearer)(configuration, afresh=afresh)
 

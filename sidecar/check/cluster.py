@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -10,6 +10,7 @@ from sidecar.check.facts import Answers
 from sidecar.check.rights import WHOAMI, is_allowed, questions, username
 from sidecar.check.services import Seen, Service, decode_service
 from sidecar.errors import SourceError
+from sidecar.sources.collection import reader
 from sidecar.sources.objects import decode_page
 from sidecar.sources.replicas import desired
 from sidecar.sources.sentences import ANONYMOUS
@@ -33,7 +34,7 @@ async def look(
     connection: Connection,
     rights: Iterable[Right],
     services: Iterable[tuple[str, str]],
-    collections: Mapping[str, Collection],
+    collections: Mapping[str, Collection[Any]],
     own_pod: tuple[str, str] | None = None,
 ) -> Answers:
     """Everything there is to see.
@@ -97,7 +98,7 @@ async def _service(connection: Connection, namespace: str, name: str) -> Service
         return error
 
 
-async def _seen(connection: Connection, collection: Collection) -> Seen | SourceError:
+async def _seen(connection: Connection, collection: Collection[Any]) -> Seen | SourceError:
     try:
         groups = await _groups(connection, collection)
     except SourceError as error:
@@ -109,13 +110,14 @@ async def _seen(connection: Connection, collection: Collection) -> Seen | Source
     )
 
 
-async def _groups(connection: Connection, collection: Collection) -> list[Group]:
+async def _groups(connection: Connection, collection: Collection[Any]) -> list[Group]:
     """What the source would list."""
     groups: list[Group] = []
     query = collection.query
+    read = reader(collection)
     while True:
         page = _decoded(collection.path, decode_page, await connection.list(collection.path, query))
-        groups += [_decoded(collection.path, collection.project, item) for item in page.items or ()]
+        groups += [_decoded(collection.path, read, item) for item in page.items or ()]
         if not page.metadata.continue_:
             return groups
         query = {**collection.query, "continue": page.metadata.continue_}

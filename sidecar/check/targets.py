@@ -6,7 +6,7 @@ Does no I/O; it makes the very collections that the daemon would follow.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sidecar.check.rights import needed
 from sidecar.check.services import Wishes
@@ -63,7 +63,7 @@ def rights_of(settings: Settings, targets: Targets) -> list[Right]:
     return [right for kind in kinds(settings, api=True) for right in needed(kind, targets.rights)]
 
 
-def collections_of(settings: Settings, targets: Targets) -> dict[str, Collection]:
+def collections_of(settings: Settings, targets: Targets) -> dict[str, Collection[Any]]:
     """What the most preferred way lists, one collection for each Service, so that each can be judged by itself.
 
     Where nothing is listed, EndpointSlices are looked at if they may be seen.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
 import msgspec
+
+from sidecar.sources.objects import K, decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -13,14 +15,15 @@ if TYPE_CHECKING:
     from sidecar.sources.objects import Metadata
 
 
-class Collection(msgspec.Struct, frozen=True, kw_only=True):
+class Collection(msgspec.Struct, Generic[K], frozen=True, kw_only=True):
     """What is followed.
 
     Args:
         scope: its name among the sources, for example ``endpointslice/default/app``.
         path: the path of the collection, ``/apis/...``.
         query: selectors, sent with every request.
-        project: what an object says about members.
+        kind: the type of its objects.
+        project: what an object says about members; raises MsgspecError where it is malformed.
         origin: the origin that an object is.
         forget: told of an origin that is gone, for a projection that remembers.
     """
@@ -28,6 +31,13 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
     scope: str
     path: str
     query: Mapping[str, str]
-    project: Callable[[bytes | msgspec.Raw], Group]
+    kind: type[K]
+    project: Callable[[K], Group]
     origin: Callable[[Metadata], str]
     forget: Callable[[str], None] = lambda origin: None  # noqa: ARG005 - most remember nothing
+
+
+def reader(collection: Collection[K]) -> Callable[[bytes | msgspec.Raw], Group]:
+    """What an object says about members, from its bytes; raises MsgspecError where it is malformed."""
+    decode = decoder(collection.kind)
+    return lambda body: collection.project(decode(body))

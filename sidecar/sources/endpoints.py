@@ -18,7 +18,7 @@ import msgspec
 
 from sidecar.members import Group, Member
 from sidecar.sources.collection import Collection
-from sidecar.sources.objects import Metadata, Port, Target, Wire, choose_port, collection_path, decoder, version
+from sidecar.sources.objects import Metadata, Object, Port, Target, Wire, choose_port, collection_path, version
 from sidecar.union import choose
 
 if TYPE_CHECKING:
@@ -59,18 +59,17 @@ class Subset(Wire, frozen=True, gc=False):
     ports: list[Port] | None = None
 
 
-class Endpoints(Wire, frozen=True, gc=False):
+class Endpoints(Object, frozen=True, gc=False):
     """core/v1 Endpoints."""
 
     metadata: EndpointsMetadata
     subsets: list[Subset] | None = None
 
 
-_decode_endpoints = decoder(Endpoints)
 _NOBODY = Target()
 
 
-def endpoints(namespace: str, name: str, projection: Projection) -> Collection:
+def endpoints(namespace: str, name: str, projection: Projection) -> Collection[Endpoints]:
     """The Endpoints of one Service, by its name.
 
     Args:
@@ -82,6 +81,7 @@ def endpoints(namespace: str, name: str, projection: Projection) -> Collection:
         scope=f"endpoints/{namespace}/{name}",
         path=collection_path("/api/v1", namespace, "endpoints"),
         query={"fieldSelector": f"metadata.name={name}"},
+        kind=Endpoints,
         project=partial(endpoints_group, projection),
         origin=endpoints_origin,
     )
@@ -92,13 +92,8 @@ def endpoints_origin(meta: Metadata) -> str:
     return f"endpoints/{meta.namespace}/{meta.name}"
 
 
-def endpoints_group(projection: Projection, body: bytes | msgspec.Raw) -> Group:
-    """What an Endpoints object says.
-
-    Raises:
-        msgspec.MsgspecError: if *body* is none.
-    """
-    found = _decode_endpoints(body)
+def endpoints_group(projection: Projection, found: Endpoints) -> Group:
+    """What an Endpoints object says."""
     meta = found.metadata
     origin = endpoints_origin(meta)
     subsets = [subset for subset in found.subsets or () if subset.addresses or subset.not_ready_addresses]

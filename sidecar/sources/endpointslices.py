@@ -8,6 +8,8 @@ serving are read themselves.
 from __future__ import annotations
 
 import sys
+from itertools import takewhile
+from operator import eq
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec  # noqa: TC002 - it reads the annotations of the types
@@ -16,7 +18,9 @@ from sidecar.members import Group, Member
 from sidecar.sources.collection import Collection
 from sidecar.sources.objects import (
     SERVICE_NAME,
+    Labels,
     Metadata,
+    Object,
     Port,
     Target,
     Wire,
@@ -28,7 +32,7 @@ from sidecar.sources.objects import (
 from sidecar.union import choose
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from sidecar.sources.objects import Projection
 
@@ -52,22 +56,27 @@ class Endpoint(Wire, frozen=True, gc=False):
     target_ref: Target | None = None
 
 
-class EndpointSlice(Wire, frozen=True, gc=False):
-    """discovery.k8s.io/v1 EndpointSlice."""
+class SliceMetadata(Metadata, frozen=True, gc=False):
+    """ObjectMeta with the one label that is read."""
 
-    metadata: Metadata
+    labels: Labels = Labels()
+
+
+class EndpointSlice(Object, frozen=True, gc=False):
+    """discovery.k8s.io/v1 EndpointSlice; its endpoints stay bytes, most of which were seen before."""
+
+    metadata: SliceMetadata
     address_type: str = ""
     endpoints: list[msgspec.Raw] | None = None
     ports: list[Port] | None = None
 
 
-_decode_slice = decoder(EndpointSlice)
 _decode_endpoint = decoder(Endpoint)
 _NIL = Conditions()
 _NOBODY = Target()
 
 
-def endpoint_slices(namespace: str, services: Sequence[str], projection: Projection) -> Collection:
+def endpoint_slices(namespace: str, services: Sequence[str], projection: Projection) -> Collection[EndpointSlice]:
     """The EndpointSlices of some Services.
 
     Args:
@@ -81,6 +90,7 @@ def endpoint_slices(namespace: str, services: Sequence[str], projection: Project
         scope=f"endpointslice/{namespace}/{names}",
         path=collection_path("/apis/discovery.k8s.io/v1", namespace, "endpointslices"),
         query={"labelSelector": f"{SERVICE_NAME} in ({names})" if len(services) > 1 else f"{SERVICE_NAME}={names}"},
+        kind=EndpointSlice,
         project=slices.project,
         origin=endpoint_slice_origin,
         forget=slices.forget,
@@ -106,13 +116,12 @@ class EndpointSlices:
         self._projection = projection
         self._known: dict[str, _Known] = {}
 
-    def project(self, body: bytes | msgspec.Raw) -> Group:
+    def project(self, found: EndpointSlice) -> Group:
         """What an EndpointSlice says.
 
         Raises:
-            msgspec.MsgspecError: if *body* is not an EndpointSlice.
+            msgspec.MsgspecError: if one of its endpoints is none.
         """
-        found = _decode_slice(body)
         meta = found.metadata
         origin = endpoint_slice_origin(meta)
         if not found.endpoints:  # the controller's placeholder has no ports either, hence none to miss
@@ -127,35 +136,49 @@ class EndpointSlices:
         self._known.pop(origin, None)
 
     def _members(
-        self, origin: str, endpoints: list[msgspec.Raw], meta: Metadata, port: int | None
+        self, origin: str, endpoints: list[msgspec.Raw], meta: SliceMetadata, port: int | None
     ) -> dict[str, Member]:
         context = meta.namespace, meta.labels.service, port
-        before = self._known.get(origin, _NOTHING)
-        keys = before.keys if before.context == context else {}
-        now = _Known(context, {}, {})
-        for raw in map(bytes, endpoints):
-            key = keys.get(raw)
-            member = before.members[key] if key else _member(self._projection, _decode_endpoint(raw), meta, port)
-            now.keys[raw] = key = key or member.key
-            now.members[key] = member
-        self._known[origin] = now
-        return now.members
+        known = self._known.get(origin)
+        if known is None or known.context != context:
+            known = _Known(context, [], [], [])
+        texts = list(map(bytes, endpoints))
+        same, rest = _ends(known.texts, texts)
+        before, after = slice(same, len(known.texts) - rest), slice(same, len(texts) - rest)
+        seen = dict(zip(known.texts[before], known.members[before], strict=True))
+        changed = [
+            seen.get(text) or _member(self._projection, _decode_endpoint(text), meta, port) for text in texts[after]
+        ]
+        known.texts[before] = texts[after]
+        known.keys[before] = [member.key for member in changed]
+        known.members[before] = changed
+        self._known[origin] = known
+        return dict(zip(known.keys, known.members, strict=True))
 
 
 class _Known(NamedTuple):
-    """A slice as it was last."""
+    """A slice as it was last, in the order of its endpoints."""
 
     context: tuple[str, str, int | None]
     """What besides its own bytes makes an endpoint the member that it is."""
-    keys: dict[bytes, str]
-    """Of the members, by the bytes of their endpoints."""
-    members: dict[str, Member]
+    texts: list[bytes]
+    keys: list[str]
+    members: list[Member]
 
 
-_NOTHING = _Known(("", "", None), {}, {})
+def _ends(before: list[bytes], after: list[bytes]) -> tuple[int, int]:
+    """How many are the same from the start on, and of the others from the end on."""
+    shorter = min(len(before), len(after))
+    same = _same(before, after)
+    return same, min(_same(reversed(before), reversed(after)), shorter - same)
 
 
-def _member(projection: Projection, endpoint: Endpoint, meta: Metadata, port: int | None) -> Member:
+def _same(before: Iterable[bytes], after: Iterable[bytes]) -> int:
+    """How many are the same, before the first that differ."""
+    return sum(1 for _ in takewhile(bool, map(eq, before, after)))
+
+
+def _member(projection: Projection, endpoint: Endpoint, meta: SliceMetadata, port: int | None) -> Member:
     conditions = endpoint.conditions or _NIL
     target = endpoint.target_ref or _NOBODY
     ready = conditions.ready is not False

@@ -7,7 +7,7 @@ generated model classes cost a second and 70 MB for 1,000 pods. Each kind has a 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
@@ -24,20 +24,27 @@ class Wire(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """What all wire types have in common."""
 
 
-class Labels(Wire, frozen=True, gc=False):
-    """The one label that is read."""
-
-    service: str = msgspec.field(name=SERVICE_NAME, default="")
-
-
 class Metadata(Wire, frozen=True, gc=False):
-    """ObjectMeta and ListMeta in one, as far as they are read."""
+    """ObjectMeta, as far as it is read of every object."""
 
     name: str = ""
     namespace: str = ""
     resource_version: str = ""
-    continue_: str = msgspec.field(name="continue", default="")
-    labels: Labels = Labels()
+
+
+class Object(Wire, frozen=True, gc=False):
+    """What every object is."""
+
+    metadata: Metadata
+
+
+K = TypeVar("K", bound=Object)
+
+
+class Labels(Wire, frozen=True, gc=False):
+    """The one label that is read."""
+
+    service: str = msgspec.field(name=SERVICE_NAME, default="")
 
 
 class Port(Wire, frozen=True, gc=False):
@@ -55,18 +62,25 @@ class Target(Wire, frozen=True, gc=False):
     uid: str = ""
 
 
+class ListMetadata(Wire, frozen=True, gc=False):
+    """ListMeta."""
+
+    resource_version: str = ""
+    continue_: str = msgspec.field(name="continue", default="")
+
+
 class Page(Wire, frozen=True, gc=False):
     """A page of a LIST; its items stay bytes, so that only one of them is decoded at any time."""
 
-    metadata: Metadata
+    metadata: ListMetadata
     items: list[msgspec.Raw] | None = None
 
 
-class WatchEvent(Wire, frozen=True, gc=False):
+class WatchEvent(Wire, Generic[T], frozen=True, gc=False):
     """One line of a WATCH."""
 
     type: str
-    object: msgspec.Raw
+    object: T
 
 
 class Cause(Wire, frozen=True, gc=False):
@@ -91,10 +105,6 @@ class Status(Wire, frozen=True, gc=False):
     details: Details | None = None
 
 
-class _Object(Wire, frozen=True, gc=False):
-    metadata: Metadata
-
-
 def decoder(kind: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
     """Decode *kind*, and raise nothing but MsgspecError: msgspec itself lets two more through."""
     decode = msgspec.json.Decoder(kind).decode
@@ -108,15 +118,26 @@ def decoder(kind: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
     return decode_or_say_why
 
 
-_decode_object = decoder(_Object)
 decode_page = decoder(Page)
-decode_watch_event = decoder(WatchEvent)
+decode_any_event = decoder(WatchEvent[msgspec.Raw])
 _decode_status = decoder(Status)
 
 
-def decode_metadata(body: bytes | msgspec.Raw) -> Metadata:
-    """The metadata of any object."""
-    return _decode_object(body).metadata
+def event_decoder(kind: type[K]) -> Callable[[bytes], WatchEvent[K] | WatchEvent[msgspec.Raw]]:
+    """Decode a line of a WATCH on objects of *kind* in one go; only the object of an ERROR stays as it is."""
+    decode = decoder(WatchEvent[kind])  # type: ignore[valid-type]
+
+    def decode_event(line: bytes) -> WatchEvent[K] | WatchEvent[msgspec.Raw]:
+        try:
+            said = decode(line)
+        except msgspec.ValidationError:  # a Status need not look like *kind*
+            error = decode_any_event(line)
+            if error.type == "ERROR":
+                return error
+            raise
+        return decode_any_event(line) if said.type == "ERROR" else said
+
+    return decode_event
 
 
 def decode_status(body: bytes | msgspec.Raw) -> Status:

@@ -10,17 +10,22 @@ A pod is some 6 kB where an endpoint is 0.3, hence the LIST is paged and the ser
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from sidecar.members import Group, Member
 from sidecar.sources.collection import Collection
-from sidecar.sources.objects import Port, Projection, Wire, choose_port, collection_path, decoder, revision_number
+from sidecar.sources.objects import (
+    Metadata,
+    Object,
+    Port,
+    Projection,
+    Wire,
+    choose_port,
+    collection_path,
+    revision_number,
+)
 from sidecar.union import choose, is_ipv6
-
-if TYPE_CHECKING:
-    from sidecar.sources.objects import Metadata
 
 PAGE = 500
 """Pods in a page of the LIST: 3 MB, client-go's size (tools/pager, ``defaultPageSize``). The API server ignores it in
@@ -47,13 +52,10 @@ class Owner(Wire, frozen=True, gc=False):
     controller: bool | None = None
 
 
-class PodMetadata(Wire, frozen=True, gc=False):
+class PodMetadata(Metadata, frozen=True, gc=False):
     """ObjectMeta, as far as it is read of pods and of what controls them."""
 
-    name: str = ""
-    namespace: str = ""
     uid: str = ""
-    resource_version: str = ""
     creation_timestamp: str | None = None
     deletion_timestamp: str | None = None
     labels: dict[str, str] | None = None
@@ -112,7 +114,7 @@ class PodStatus(Wire, frozen=True, gc=False):
     pod_ips: list[Address] | None = msgspec.field(name="podIPs", default=None)
 
 
-class Pod(Wire, frozen=True, gc=False):
+class Pod(Object, frozen=True, gc=False):
     """core/v1 Pod."""
 
     metadata: PodMetadata
@@ -120,7 +122,6 @@ class Pod(Wire, frozen=True, gc=False):
     status: PodStatus = PodStatus()
 
 
-decode_pod = decoder(Pod)
 _UNSAID = Condition()
 
 
@@ -138,13 +139,8 @@ class PodProjection(msgspec.Struct, frozen=True, kw_only=True):
     split: str = "off"
     cluster_label: str = ""
 
-    def pod(self, body: bytes | msgspec.Raw) -> Group:
-        """What a pod says.
-
-        Raises:
-            msgspec.MsgspecError: if *body* is not a pod.
-        """
-        found = decode_pod(body)
+    def pod(self, found: Pod) -> Group:
+        """What a pod says."""
         meta = found.metadata
         origin, version = f"pods/{meta.namespace}/{meta.name}", revision_number(meta.resource_version) or 0
         addresses = _addresses(found.status)
@@ -193,7 +189,7 @@ class PodProjection(msgspec.Struct, frozen=True, kw_only=True):
                 return labels.get(label, "")
 
 
-def pods(namespace: str, selector: str, field_selector: str, projection: PodProjection) -> Collection:
+def pods(namespace: str, selector: str, field_selector: str, projection: PodProjection) -> Collection[Pod]:
     """The pods that selectors choose.
 
     Args:
@@ -207,6 +203,7 @@ def pods(namespace: str, selector: str, field_selector: str, projection: PodProj
         scope=f"pods/{namespace}/{selector or '*'}" + (f"/{field_selector}" if field_selector else ""),
         path=collection_path("/api/v1", namespace, "pods"),
         query=query | ({"labelSelector": selector} if selector else {}),
+        kind=Pod,
         project=projection.pod,
         origin=pod_origin,
     )

@@ -16,7 +16,7 @@ Rules (client-go tools/cache/reflector.go, KEP-5504), each with a test:
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 import structlog
@@ -24,7 +24,8 @@ import structlog
 from sidecar.errors import SourceError
 from sidecar.members import Applied, Deleted, Failed, Listed, Recovered
 from sidecar.sources.backoff import Backoff
-from sidecar.sources.objects import decode_metadata, decode_page, decode_status, decode_watch_event, is_older
+from sidecar.sources.collection import reader
+from sidecar.sources.objects import decode_page, decode_status, event_decoder, is_older
 from sidecar.sources.stream import lines
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from sidecar.metrics import Metrics
     from sidecar.sources.api import Connection
     from sidecar.sources.collection import Collection
-    from sidecar.sources.objects import Metadata, WatchEvent
+    from sidecar.sources.objects import Object
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +75,7 @@ class Reflector:
     def __init__(
         self,
         connection: Connection,
-        collection: Collection,
+        collection: Collection[Any],
         *,
         metrics: Metrics,
         floor: str,
@@ -87,6 +88,8 @@ class Reflector:
         """When it last did anything at all, retries included: for liveness."""
         self._connection = connection
         self._collection = collection
+        self._read = reader(collection)
+        self._decode_event = event_decoder(collection.kind)
         self._metrics = metrics
         self._failing = Backoff(clock=clock, dice=dice, initial=timing.retry, cap=timing.retry_cap)
         self._refused = Backoff(clock=clock, dice=dice, initial=timing.retry, cap=timing.refused_cap)
@@ -141,7 +144,7 @@ class Reflector:
             arrived = self._clock()
             try:
                 page = decode_page(body)
-                groups.extend(self._collection.project(item) for item in page.items or ())
+                groups.extend(self._read(item) for item in page.items or ())
             except msgspec.MsgspecError as error:
                 raise SourceError("malformed", f"The list of {self._collection.path} is malformed: {error}.") from error
             if not page.metadata.continue_:
@@ -228,15 +231,15 @@ class Reflector:
     def _decode(self, line: bytes, arrived: float) -> Event | None:
         """What a line says; None for a bookmark."""
         try:
-            said = decode_watch_event(line)
-            if said.type == "ERROR":
-                self._raise_for(said)
-            metadata = decode_metadata(said.object)
-            self._check(metadata.resource_version)
-            event = self._event(said, metadata, arrived)
+            said = self._decode_event(line)
+            if isinstance(said.object, msgspec.Raw):
+                self._raise_for(said.object)
+            revision = said.object.metadata.resource_version
+            self._check(revision)
+            event = self._event(said.type, said.object, revision, arrived)
         except msgspec.MsgspecError as error:
             raise SourceError("malformed", f"A line of the watch is malformed: {error}.") from error
-        self._revision = metadata.resource_version
+        self._revision = revision
         self._answered(said.type)
         return event
 
@@ -246,24 +249,23 @@ class Reflector:
         if is_older(revision, self._revision):
             raise SourceError("older", f"The watch went back to {revision}, older than {self._revision} seen before.")
 
-    def _event(self, said: WatchEvent, metadata: Metadata, arrived: float) -> Event | None:
-        revision = metadata.resource_version
-        match said.type:
+    def _event(self, kind: str, found: Object, revision: str, arrived: float) -> Event | None:
+        match kind:
             case "ADDED" | "MODIFIED":
-                group = self._collection.project(said.object)
+                group = self._collection.project(found)
                 return Applied(scope=self.scope, group=group, revision=revision, arrived=arrived)
             case "DELETED":
-                origin = self._collection.origin(metadata)
+                origin = self._collection.origin(found.metadata)
                 self._collection.forget(origin)
                 return Deleted(scope=self.scope, origin=origin, revision=revision, arrived=arrived)
             case "BOOKMARK":
                 return None
             case _:
-                raise SourceError("malformed", f"The watch has an event of the unknown type {said.type!r}.")
+                raise SourceError("malformed", f"The watch has an event of the unknown type {kind!r}.")
 
-    def _raise_for(self, said: WatchEvent) -> None:
+    def _raise_for(self, explanation: msgspec.Raw) -> NoReturn:
         self._metrics.events.labels(self.scope, "ERROR").inc()
-        status = decode_status(said.object)
+        status = decode_status(explanation)
         if status.code == 410 or status.reason in {"Expired", "Gone"}:  # noqa: PLR2004 - HTTP's own number
             raise SourceError("expired", f"The resourceVersion is too old: {status.message}.")
         retry_after = status.details.retry_after_seconds if status.details else 0

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from sidecar.members import Member
 from sidecar.metrics import Metrics
@@ -18,7 +19,7 @@ PATIENCE = 20.0
 
 @asynccontextmanager
 async def reflected(
-    control_plane: ControlPlane, token: str, collection: Collection, *, floor: str = ""
+    control_plane: ControlPlane, token: str, collection: Collection[Any], *, floor: str = ""
 ) -> AsyncIterator[Followed]:
     """What a collection says to whoever the token stands for.
 

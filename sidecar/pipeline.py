@@ -96,7 +96,8 @@ class Pipeline:
     def __init__(
         self, tracks: Sequence[Track], formats: Sequence[Format], *, rules: Rules, calm: Calm, port_range: int = 0
     ) -> None:
-        self.bodies: tuple[bytes, ...] = ()
+        self.bodies: tuple[tuple[bytes, ...], ...] = ()
+        """Of the outputs, in pieces."""
         self.selection = Selection(rules)
         self.changed_at = float("-inf")
         """When the newest event arrived that changed who is selected, or made the answer complete."""

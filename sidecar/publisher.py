@@ -14,7 +14,7 @@ import os
 import stat
 from contextlib import suppress
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from sidecar.errors import PublishError
 from sidecar.floor import Floor
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 
 MODE = 0o644
 """Readable by any UID: the reader's container seldom runs under ours."""
+
+
+PIECES = 1024
+"""Of a body, written together: some 300 kB."""
+
+Body: TypeAlias = tuple[bytes, ...]
+"""The content of a file, in pieces: of megabytes a change is some hundred bytes, and the others need not be moved."""
 
 
 class Outcome(Enum):
@@ -81,71 +88,71 @@ class File:
 
     def __init__(self, path: Path, *, sync: bool, system: System = os) -> None:
         self.path = path
+        self._directory, self._name = str(path.parent), path.name
         self._sync = sync
         self._system = system
         self._seen: tuple[int, ...] | None = None
-        self._body = b""
+        self._body: Body = ()
 
-    def holds(self, body: bytes) -> bool:
+    def holds(self, body: Body) -> bool:
         """Whether the file exists with exactly *body*. Reads it only if it is not as this object left it."""
-        stamp = self._stamp()
-        if stamp is None:
-            return False
-        if stamp != self._seen:
-            try:
-                self._body = self.path.read_bytes()
-            except OSError:
+        try:
+            stamp = _stamp(os.lstat(self.path))
+            if stamp == self._seen:
+                return self._body == body
+            if stamp is None or self.path.read_bytes() != b"".join(body):
                 return False
-            self._seen = stamp
-        return self._body == body
+        except OSError:
+            return False
+        self._seen, self._body = stamp, body
+        return True
 
-    def replace(self, body: bytes) -> None:
+    def replace(self, body: Body) -> None:
         """Put *body* in the file's place.
 
         Raises:
             PublishError: if that failed. The file is as it was, and nothing is left beside it.
         """
         with translated(self.path, "was not written"):
-            self._replace(body)
+            self._seen = self._replace(body)
         self._body = body
-        self._seen = self._stamp()
 
-    def _replace(self, body: bytes) -> None:
-        name = self.path.name
-        temporary = f".{name}.{os.urandom(4).hex()}.tmp"
-        directory = self._system.open(str(self.path.parent), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    def _replace(self, body: Body) -> tuple[int, ...] | None:
+        temporary = f".{self._name}.{os.urandom(4).hex()}.tmp"
+        directory = self._system.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             try:
-                self._write(temporary, body, directory)
-                self._system.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+                stamp = self._write(temporary, body, directory)
+                self._system.rename(temporary, self._name, src_dir_fd=directory, dst_dir_fd=directory)
             except BaseException:
                 with suppress(OSError):
                     self._system.unlink(temporary, dir_fd=directory)
                 raise
             if self._sync:
                 self._system.fsync(directory)
+            return stamp
         finally:
             self._system.close(directory)
 
-    def _write(self, temporary: str, body: bytes, directory: int) -> None:
+    def _write(self, temporary: str, body: Body, directory: int) -> tuple[int, ...] | None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = self._system.open(temporary, flags, 0o600, dir_fd=directory)
         try:
-            rest = memoryview(body)
-            while rest:  # a full tmpfs takes part of the bytes before it says ENOSPC
-                rest = rest[self._system.write(fd, rest) :]
+            for at in range(0, len(body), PIECES):
+                rest = memoryview(b"".join(body[at : at + PIECES]))
+                while rest:  # a full tmpfs takes part of the bytes before it says ENOSPC
+                    rest = rest[self._system.write(fd, rest) :]
             self._system.fchmod(fd, MODE)
             if self._sync:
                 self._system.fsync(fd)
+            return _stamp(os.fstat(fd))
         finally:
             self._system.close(fd)
 
-    def _stamp(self) -> tuple[int, ...] | None:
-        try:
-            found = self.path.lstat()
-        except OSError:
-            return None
-        return (found.st_ino, found.st_mtime_ns, found.st_size) if stat.S_ISREG(found.st_mode) else None
+
+def _stamp(found: os.stat_result) -> tuple[int, ...] | None:
+    """What is another when a regular file was written by somebody else; None for what is none."""
+    return (found.st_ino, found.st_mtime_ns, found.st_size) if stat.S_ISREG(found.st_mode) else None
 
 
 class Publisher:
@@ -189,7 +196,7 @@ class Publisher:
         with suppress(OSError):
             self.floor = Floor.decode(self._floor_file.path.read_bytes())
 
-    def publish(self, bodies: Sequence[bytes], revisions: Mapping[str, str]) -> Publication:
+    def publish(self, bodies: Sequence[Body], revisions: Mapping[str, str]) -> Publication:
         """Make each output hold its body; one that does already is not touched.
 
         Args:
@@ -201,14 +208,14 @@ class Publisher:
             return Publication(self.floor.generation, (Outcome.UNCHANGED,) * len(stale), ())
         floor = Floor(generation=self.floor.generation + 1, revisions=dict(revisions))
         try:
-            self._floor_file.replace(floor.encode())
+            self._floor_file.replace((floor.encode(),))
         except PublishError as error:
             outcomes = tuple(Outcome.ERROR if is_stale else Outcome.UNCHANGED for is_stale in stale)
             return Publication(self.floor.generation, outcomes, (error,))
         self.floor = floor
         return self._write(bodies, stale)
 
-    def _write(self, bodies: Sequence[bytes], stale: Sequence[bool]) -> Publication:
+    def _write(self, bodies: Sequence[Body], stale: Sequence[bool]) -> Publication:
         outcomes, errors = [], []
         for output, body, is_stale in zip(self._outputs, bodies, stale, strict=True):
             outcome = Outcome.UNCHANGED

@@ -7,7 +7,7 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -15,7 +15,7 @@ import pytest
 
 from sidecar.errors import PublishError
 from sidecar.floor import Floor
-from sidecar.publisher import Outcome, Publication, Publisher
+from sidecar.publisher import Body, Outcome, Publication, Publisher
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -128,11 +128,16 @@ def publish_old(directory: Path) -> None:
     assert publish(directory, OLD, OLD_REVISION).outcomes == (Outcome.WRITTEN, Outcome.WRITTEN)
 
 
+def pieces(contents: Iterable[bytes]) -> list[Body]:
+    """Each content as a pipeline has it: in pieces."""
+    return [(content[:3], content[3:]) for content in contents]
+
+
 def publish(directory: Path, contents: Sequence[bytes], revision: Mapping[str, str]) -> Publication:
     """A publication of a sidecar that has just started."""
     publisher = Publisher(outputs(directory))
     publisher.prepare()
-    return publisher.publish(contents, revision)
+    return publisher.publish(pieces(contents), revision)
 
 
 def assert_told(publication: Publication, number: int) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sidecar.floor import Floor
 from sidecar.publisher import Publisher
-from tests.publishing import NAMES, NEW, NEW_REVISION, OLD, OLD_REVISION, STATE, floor, outputs, publish_old
+from tests.publishing import NAMES, NEW, NEW_REVISION, OLD, OLD_REVISION, STATE, floor, outputs, pieces, publish_old
 
 
 def test_floor_is_beside_the_first_output(tmp_path: Path) -> None:
@@ -20,8 +20,8 @@ def test_floor_is_beside_the_first_output(tmp_path: Path) -> None:
     publisher.prepare()
     assert not publisher.complete
     assert publisher.floor == Floor()
-    publisher.publish(OLD, OLD_REVISION)
-    publisher.publish(NEW, NEW_REVISION)
+    publisher.publish(pieces(OLD), OLD_REVISION)
+    publisher.publish(pieces(NEW), NEW_REVISION)
     assert sorted(path.name for path in tmp_path.iterdir()) == [STATE, NAMES[0], "other"]
     assert [path.name for path in other.iterdir()] == [NAMES[1]]
     successor = Publisher(paths)
@@ -60,7 +60,7 @@ def test_damaged_floor_is_ignored(tmp_path: Path, body: bytes) -> None:
     publisher = Publisher(outputs(tmp_path))
     publisher.prepare()
     assert publisher.floor == Floor()
-    assert not publisher.publish(NEW, NEW_REVISION).errors
+    assert not publisher.publish(pieces(NEW), NEW_REVISION).errors
     assert floor(tmp_path) == Floor(generation=1, revisions=NEW_REVISION)
 
 

@@ -186,7 +186,7 @@ def test_changes_make_what_rendering_from_nothing_makes(form: str, history: list
     for step in history:
         changes = {member.key: member if present else None for present, member in step}
         members = {key: member for key, member in {**members, **changes}.items() if member is not None}
-        assert document.update(changes, SOURCE) == render(FORMATS[form], SOURCE, members.values())
+        assert b"".join(document.update(changes, SOURCE)) == render(FORMATS[form], SOURCE, members.values())
 
 
 SCHEMA = json.loads(Path(formats.__file__).with_name("membership-v1.schema.json").read_bytes())
@@ -240,6 +240,6 @@ def test_json_is_read_as_it_was_written(members: list[Member]) -> None:
 def test_a_port_range_lists_a_member_once_for_each_port(form: str, port: int | None, expected: list[str]) -> None:
     """As many after its own as are asked for, as KUBE_PING's port_range does; json tells the port itself."""
     member = make_member(0, "10.0.0.1", port)
-    body = Document(FORMATS[form], port_range=2).update({member.key: member}, SOURCE).decode()
+    body = b"".join(Document(FORMATS[form], port_range=2).update({member.key: member}, SOURCE)).decode()
     assert [part for part in expected if part in body] == expected
     assert body.count("10.0.0.1[") + body.count('"port":') == sum(map(bool, [port])) * len(expected)

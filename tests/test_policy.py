@@ -79,7 +79,7 @@ def test_a_publication_depends_on_what_is_known_and_not_on_how_it_was_chunked(
     selected = selection_from_nothing(union_from_nothing(state, family), pipeline.selection.own, of)
     assert pipeline.selected == pipeline.rendered == selected
     expected = tuple(render(form, "endpointslice", selected.values()) for form in FORMATS.values())
-    assert pipeline.bodies == expected
+    assert tuple(map(b"".join, pipeline.bodies)) == expected
 
 
 @given(histories(), FAMILIES, rules())

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.publisher import Outcome, Publication, Publisher
+from sidecar.publisher import PIECES, Outcome, Publication, Publisher
 from tests.publishing import (
     NAMES,
     NEW,
@@ -33,6 +33,7 @@ from tests.publishing import (
     litter,
     nothing,
     outputs,
+    pieces,
     publish,
     publish_old,
     run,
@@ -72,7 +73,7 @@ def calls_of_a_publication() -> int:
     with tempfile.TemporaryDirectory() as name:
         publish_old(Path(name))
         calls = short_writes(nothing)
-        publication = Publisher(outputs(Path(name)), fsync="always", system=calls).publish(NEW, NEW_REVISION)
+        publication = Publisher(outputs(Path(name)), fsync="always", system=calls).publish(pieces(NEW), NEW_REVISION)
     assert publication.outcomes == (Outcome.WRITTEN, Outcome.WRITTEN)
     return len(calls.names)
 
@@ -95,12 +96,12 @@ def test_fault_at_any_call_leaves_the_old_file_or_the_new_one(tmp_path: Path, nu
         before = floor(directory)
         publisher = Publisher(outputs(directory), fsync="always", system=short_writes(at({position: number})))
         publisher.prepare()
-        publication = publisher.publish(NEW, NEW_REVISION)
+        publication = publisher.publish(pieces(NEW), NEW_REVISION)
         assert_told(publication, number)
         assert_old_or_new(directory, publication)
         assert litter(directory) == []
         assert publication.generation in (before.generation, before.generation + 1)
-        again = publisher.publish(NEW, NEW_REVISION)
+        again = publisher.publish(pieces(NEW), NEW_REVISION)
         assert not again.errors
         assert bodies(directory) == NEW
         assert floor(directory).generation >= again.generation > before.generation
@@ -129,7 +130,7 @@ def test_any_faults_in_any_history(contents: list[tuple[bytes, bytes]], faults: 
         publisher.prepare()
         for step, wanted in enumerate(contents):
             before, generation = bodies(directory), floor(directory).generation
-            publication = publisher.publish(wanted, {"scope": str(step)})
+            publication = publisher.publish(pieces(wanted), {"scope": str(step)})
             for old, new, body, outcome in zip(before, wanted, bodies(directory), publication.outcomes, strict=True):
                 assert body in ((old, new) if outcome is Outcome.ERROR else (new,))
             assert bool(publication.errors) is (Outcome.ERROR in publication.outcomes)
@@ -151,7 +152,7 @@ def test_reader_between_any_two_calls_sees_the_old_file_or_the_new_one(tmp_path:
         assert found == OLD or floor(tmp_path).revisions == NEW_REVISION
         seen.append(found)
 
-    Publisher(outputs(tmp_path), fsync="always", system=short_writes(look, look)).publish(NEW, NEW_REVISION)
+    Publisher(outputs(tmp_path), fsync="always", system=short_writes(look, look)).publish(pieces(NEW), NEW_REVISION)
     assert set(seen) == {OLD, (NEW[0], OLD[1]), NEW}
 
 
@@ -168,10 +169,10 @@ def test_rename_that_was_made_and_reported_as_failed(tmp_path: Path, which: int)
     calls = Calls(after=hook)
     publisher = Publisher(outputs(tmp_path), system=calls)
     publisher.prepare()
-    publication = publisher.publish(NEW, NEW_REVISION)
+    publication = publisher.publish(pieces(NEW), NEW_REVISION)
     assert_told(publication, errno.EIO)
     assert_old_or_new(tmp_path, publication)
-    assert not publisher.publish(NEW, NEW_REVISION).errors
+    assert not publisher.publish(pieces(NEW), NEW_REVISION).errors
     assert bodies(tmp_path) == NEW
     assert litter(tmp_path) == []
 
@@ -185,7 +186,7 @@ def test_what_could_not_be_removed_is_swept_at_the_next_start(tmp_path: Path) ->
         on("unlink", errno.EIO)(number, name)
 
     publisher = Publisher(outputs(tmp_path), system=Calls(hook))
-    assert_told(publisher.publish(NEW, NEW_REVISION), errno.EIO)
+    assert_told(publisher.publish(pieces(NEW), NEW_REVISION), errno.EIO)
     [left] = litter(tmp_path)
     assert left.startswith(".")
     assert left.endswith(".tmp")
@@ -241,7 +242,7 @@ def _publish_and_die(home: Path, moment: str, position: int) -> NoReturn:
         calls = short_writes(die) if moment == "before" else short_writes(nothing, die)
         publisher = Publisher(outputs(home), fsync="always", system=calls)
         publisher.prepare()
-        publisher.publish(NEW, NEW_REVISION)
+        publisher.publish(pieces(NEW), NEW_REVISION)
     os._exit(0)
 
 
@@ -260,7 +261,7 @@ def test_death_at_any_call_leaves_the_old_file_or_the_new_one(tmp_path: Path) ->
         assert successor.complete
         assert successor.floor == known
         assert litter(home) == []
-        assert not successor.publish(NEW, NEW_REVISION).errors
+        assert not successor.publish(pieces(NEW), NEW_REVISION).errors
         assert bodies(home) == NEW
         assert successor.floor.generation == known.generation + (found != NEW)
 
@@ -279,13 +280,13 @@ def test_same_bytes_are_not_written_again(tmp_path: Path, *, restarted: bool) ->
     """Inode and time of the outputs and of the floor stay, by a sidecar that wrote them and by one that did not."""
     calls = Calls()
     publisher = Publisher(outputs(tmp_path), system=calls)
-    publisher.publish(NEW, NEW_REVISION)
+    publisher.publish(pieces(NEW), NEW_REVISION)
     if restarted:
         publisher = Publisher(outputs(tmp_path), system=calls)
         publisher.prepare()
     before = stamps(tmp_path)
     calls.names.clear()
-    publication = publisher.publish(NEW, {"scope": "another"})
+    publication = publisher.publish(pieces(NEW), {"scope": "another"})
     assert publication == Publication(1, (Outcome.UNCHANGED, Outcome.UNCHANGED), ())
     assert stamps(tmp_path) == before
     assert calls.names == []
@@ -301,6 +302,16 @@ def test_only_the_output_that_changes_is_written(tmp_path: Path) -> None:
     assert stamps(tmp_path)[NAMES[0]] == before[NAMES[0]]
 
 
+def test_a_body_of_very_many_pieces_is_written_whole(tmp_path: Path) -> None:
+    """They are written some at a time."""
+    body = tuple(f"{number}\n".encode() for number in range(3 * PIECES + 1))
+    publisher = Publisher([tmp_path / "numbers"], system=Calls())
+    for wanted in (body, (*body, b"end")):
+        assert publisher.publish([wanted], {}).outcomes == (Outcome.WRITTEN,)
+        assert (tmp_path / "numbers").read_bytes() == b"".join(wanted)
+        assert publisher.publish([wanted], {}).outcomes == (Outcome.UNCHANGED,)
+
+
 def test_one_output_fails_and_the_other_does_not(tmp_path: Path) -> None:
     """A volume that is in trouble does not keep another one from being written."""
     first, second = tmp_path / "first" / NAMES[0], tmp_path / "second" / NAMES[1]
@@ -310,12 +321,12 @@ def test_one_output_fails_and_the_other_does_not(tmp_path: Path) -> None:
     publisher = Publisher([first, second, third])
     publisher.prepare()
     second.parent.rmdir()
-    publication = publisher.publish([b"1", b"2", b"3"], {})
+    publication = publisher.publish(pieces([b"1", b"2", b"3"]), {})
     assert publication.outcomes == (Outcome.WRITTEN, Outcome.ERROR, Outcome.WRITTEN)
     assert [error.path for error in publication.errors] == [str(second)]
     assert third.read_bytes() == b"3"
     second.parent.mkdir()
-    outcomes = publisher.publish([b"1", b"2", b"3"], {}).outcomes
+    outcomes = publisher.publish(pieces([b"1", b"2", b"3"]), {}).outcomes
     assert outcomes == (Outcome.UNCHANGED, Outcome.WRITTEN, Outcome.UNCHANGED)
 
 
@@ -364,15 +375,15 @@ def test_file_changed_by_somebody_else_is_put_right(
 ) -> None:
     """Whatever was done to it, the next publication makes it a regular file with our bytes, and follows no link."""
     publisher = Publisher(outputs(tmp_path))
-    publisher.publish(NEW, NEW_REVISION)
+    publisher.publish(pieces(NEW), NEW_REVISION)
     path = outputs(tmp_path)[0]
     os.utime(path, ns=(0, 0))  # the clock of a file system ticks every few milliseconds, and this test is faster
-    publisher.publish(NEW, NEW_REVISION)
+    publisher.publish(pieces(NEW), NEW_REVISION)
     interfere(path)
     if restarted:
         publisher = Publisher(outputs(tmp_path))
         publisher.prepare()
-    assert publisher.publish(NEW, NEW_REVISION).outcomes == (Outcome.WRITTEN, Outcome.UNCHANGED)
+    assert publisher.publish(pieces(NEW), NEW_REVISION).outcomes == (Outcome.WRITTEN, Outcome.UNCHANGED)
     assert bodies(tmp_path) == NEW
     assert path.is_file()
     assert not path.is_symlink()
@@ -395,10 +406,10 @@ def test_symlink_at_the_temporary_name_is_not_followed(tmp_path: Path) -> None:
 
     calls = Calls(plant)
     publisher = Publisher(outputs(tmp_path), system=calls)
-    publication = publisher.publish(NEW, NEW_REVISION)
+    publication = publisher.publish(pieces(NEW), NEW_REVISION)
     assert_told(publication, errno.EEXIST)
     assert bodies(tmp_path) == OLD
-    assert not publisher.publish(NEW, NEW_REVISION).errors
+    assert not publisher.publish(pieces(NEW), NEW_REVISION).errors
     assert calls.temporary not in guessed
     assert precious.read_bytes() == b"precious"
 
@@ -410,7 +421,7 @@ def test_mode_is_0644_whatever_the_umask(tmp_path: Path, umask: int) -> None:
     try:
         publisher = Publisher(outputs(tmp_path))
         publisher.prepare()
-        publisher.publish(NEW, NEW_REVISION)
+        publisher.publish(pieces(NEW), NEW_REVISION)
     finally:
         os.umask(before)
     modes = {path.name: path.stat().st_mode & 0o7777 for path in tmp_path.iterdir()}

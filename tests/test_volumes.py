@@ -29,6 +29,7 @@ from tests.publishing import (
     floor,
     litter,
     outputs,
+    pieces,
     publish_old,
     run,
 )
@@ -69,7 +70,7 @@ def test_calls_of_a_policy(tmp_path: Path, fsync: str, expected: list[str]) -> N
 def calls_to_publish(directory: Path, fsync: str) -> list[str]:
     """The calls that write the floor and two outputs."""
     calls = Calls()
-    assert not Publisher(outputs(directory), fsync=fsync, system=calls).publish(OLD, OLD_REVISION).errors
+    assert not Publisher(outputs(directory), fsync=fsync, system=calls).publish(pieces(OLD), OLD_REVISION).errors
     return calls.names
 
 
@@ -126,7 +127,7 @@ def fail_at_mount_point(directory: str) -> None:
     publisher = Publisher(outputs(home))
     publisher.prepare()
     shell(f"mount --bind {shlex.quote(str(path))} {shlex.quote(str(path))}")
-    publication = publisher.publish(NEW, NEW_REVISION)
+    publication = publisher.publish(pieces(NEW), NEW_REVISION)
     assert_told(publication, errno.EBUSY)
     assert "mount the directory, not the file" in publication.errors[0].sentence
     assert bodies(home) == (OLD[0], NEW[1])
@@ -160,7 +161,7 @@ def fill_up(directory: str) -> None:
             pass
     os.truncate(filler, filler.stat().st_size - 16384)
     too_much = (bytes(1 << 20), NEW[1])  # a part of it fits
-    publication = publisher.publish(too_much, NEW_REVISION)
+    publication = publisher.publish(pieces(too_much), NEW_REVISION)
     assert_told(publication, errno.ENOSPC)
     assert "the volume is full" in publication.errors[0].sentence
     assert bodies(home) == (OLD[0], NEW[1])
@@ -181,7 +182,7 @@ def write_to_read_only(directory: str) -> None:
     publisher = Publisher(outputs(home))
     shell(f"mount -o remount,ro {home}")
     publisher.prepare()
-    publication = publisher.publish(NEW, NEW_REVISION)
+    publication = publisher.publish(pieces(NEW), NEW_REVISION)
     assert_told(publication, errno.EROFS)
     assert "mounted read-only" in publication.errors[0].sentence
     assert bodies(home) == OLD
@@ -202,7 +203,7 @@ def write_without_permission(directory: str) -> None:
     publisher = Publisher(outputs(home))
     home.chmod(0o555)
     publisher.prepare()
-    publication = publisher.publish(NEW, NEW_REVISION)
+    publication = publisher.publish(pieces(NEW), NEW_REVISION)
     assert_told(publication, errno.EACCES)
     assert "fsGroup" in publication.errors[0].sentence
     assert bodies(home) == OLD
@@ -234,7 +235,7 @@ def test_directory_that_may_not_be_entered() -> None:
 
 def assert_recovered(publisher: Publisher, home: Path) -> None:
     """The cause is gone, and so is the fault."""
-    assert not publisher.publish(NEW, NEW_REVISION).errors
+    assert not publisher.publish(pieces(NEW), NEW_REVISION).errors
     assert bodies(home) == NEW
     assert litter(home) == []
     assert floor(home).revisions == NEW_REVISION

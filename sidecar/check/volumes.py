@@ -27,7 +27,7 @@ def _look(path: Path, mounts: Mapping[str, str]) -> Directory:
     try:
         with translated(path, "was not written"):
             refuse_unpublishable(path, mounts)
-            File(trial, sync=False).replace(b"to be removed\n")
+            File(trial, sync=False).replace((b"to be removed\n",))
             room = os.statvfs(path.parent)
     except PublishError as error:
         return Directory(str(path), error.sentence.replace(str(trial), str(path)))

@@ -1,7 +1,8 @@
 """A file in a format: a frame around rendered members, kept member by member.
 
-Pure. ``Document`` keeps the sorted keys and the rendered members side by side; a change renders what changed and the
-bytes are one join. ``render`` is the same thing from nothing, and that both agree is a law in the tests.
+Pure. ``Document`` keeps the sorted keys and the rendered members side by side; a change renders what changed, and the
+file is all of them, one after the other. ``render`` is the same thing from nothing, and that both agree is a law in the
+tests.
 """
 
 from __future__ import annotations
@@ -60,10 +61,11 @@ class Document:
         self._port_range = port_range if form.every_port else 0
         self._keys: list[str] = []
         self._rendered: list[bytes] = []
+        """Each with the separator that follows it."""
         self._members: list[Member] = []
 
-    def update(self, changes: Mapping[str, Member | None], source: str) -> bytes:
-        """The bytes after *changes*: the member now under a key, or None where one left.
+    def update(self, changes: Mapping[str, Member | None], source: str) -> tuple[bytes, ...]:
+        """The pieces of the file after *changes*: the member now under a key, or None where one left.
 
         Args:
             changes: what is not as it was.
@@ -74,18 +76,16 @@ class Document:
         first = self._members[0] if self._members else None
         head, tail = self._form.frame(source, first)
         if not self._rendered:
-            return head + tail
-        parts = self._rendered.copy()
-        parts[0] = head + parts[0]  # the frame goes along, for a body of megabytes is not to be copied twice
-        parts[-1] += tail
-        return self._form.separator.join(parts)
+            return (head + tail,)
+        *others, last = self._rendered
+        return (head, *others, last.removesuffix(self._form.separator) + tail)
 
     def _change(self, key: str, member: Member | None) -> None:
         at = bisect_left(self._keys, key)
         here = slice(at, at + 1 if at < len(self._keys) and self._keys[at] == key else at)
         self._keys[here] = [key] if member else []
         self._members[here] = [member] if member else []
-        self._rendered[here] = [self._render(member)] if member else []
+        self._rendered[here] = [self._render(member) + self._form.separator] if member else []
 
     def _render(self, member: Member) -> bytes:
         if not self._port_range or member.port is None:
@@ -96,4 +96,4 @@ class Document:
 
 def render(form: Format, source: str, members: Iterable[Member]) -> bytes:
     """The bytes of *members*, in whatever order they come."""
-    return Document(form).update({member.key: member for member in members}, source)
+    return b"".join(Document(form).update({member.key: member for member in members}, source))

@@ -8,10 +8,10 @@ twice changes nothing and a relist forgets everything before it. What may be pub
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -80,50 +80,45 @@ class Group(msgspec.Struct, frozen=True):
     """A sentence if the origin can be used, but an operator should know something about it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
     """The complete answer of a scope: whatever is not in it is gone."""
 
     scope: str
     groups: tuple[Group, ...]
     revision: str
-    arrived: float = field(default=0.0, compare=False)
+    arrived: float = 0.0
     """When its bytes arrived, in seconds of the event loop's clock."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
     """One origin is now this."""
 
     scope: str
     group: Group
     revision: str
-    arrived: float = field(default=0.0, compare=False)
+    arrived: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deleted:
+class Deleted(msgspec.Struct, frozen=True, kw_only=True):
     """One origin is gone."""
 
     scope: str
     origin: str
     revision: str
-    arrived: float = field(default=0.0, compare=False)
+    arrived: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True, kw_only=True):
     """The source could not be asked. Says nothing about members."""
 
     scope: str
     reason: str
     """One of ``SourceError.REASONS``."""
     sentence: str
-    arrived: float = field(default=0.0, compare=False)
+    arrived: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recovered:
+class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     """The source answers again, with nothing new to say about members."""
 
     scope: str
@@ -132,11 +127,10 @@ class Recovered:
 Event: TypeAlias = Listed | Applied | Deleted | Failed | Recovered
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one scope."""
 
-    groups: Mapping[str, Group] = field(default_factory=dict)
+    groups: Mapping[str, Group] = {}
     revision: str = ""
     """The resourceVersion up to which the groups are true."""
     synced: bool = False
@@ -145,12 +139,11 @@ class Scope:
     """The sentence of the failure that is going on, empty if none is."""
     reason: str = ""
     """Its reason."""
-    since: float = field(default=0.0, compare=False)
+    since: float = 0.0
     """When it began."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True):
     """What is known of all scopes. Immutable: ``fold`` makes the next one."""
 
     scopes: Mapping[str, Scope]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from itertools import chain, repeat
-from typing import cast
 
 import pytest
 
@@ -57,11 +56,10 @@ async def test_events_are_said_and_advance_the_revision() -> None:
     async with following(reflect(server)) as seen:
         await asyncio.sleep(5)
     assert seen.events[1:] == [
-        Applied(scope=SCOPE, group=group(added), revision="101"),
-        Applied(scope=SCOPE, group=group(modified), revision="102"),
-        Deleted(scope=SCOPE, origin="endpointslice/default/a", revision="103"),
+        Applied(scope=SCOPE, group=group(added), revision="101", arrived=1.0),
+        Applied(scope=SCOPE, group=group(modified), revision="102", arrived=1.0),
+        Deleted(scope=SCOPE, origin="endpointslice/default/a", revision="103", arrived=2.0),
     ]
-    assert [cast("Applied", event).arrived for event in seen.events] == [0.0, 1.0, 1.0, 2.0]
     assert server.revisions("watch") == ["100", "103"]
 
 
@@ -237,7 +235,8 @@ async def test_what_a_human_must_mend_is_said_and_tried_ever_more_slowly(verb: s
     async with following(reflect(server)) as seen:
         await seen.until(lambda it: len(it.of(Failed)) == 7, within=120)
         assert len(seen.groups) == 1
-    assert seen.events[-1] == Failed(scope=SCOPE, reason=reason, sentence=f"This is {reason}.")
+    said = Failed(scope=SCOPE, reason=reason, sentence=f"This is {reason}.", arrived=seen.times[-1])
+    assert seen.events[-1] == said
     assert server.waits(verb)[-6:] == pytest.approx([0.8, 1.6, 3.2, 6.4, 12.8, 25.6])
 
 

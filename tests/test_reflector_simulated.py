@@ -439,15 +439,6 @@ async def test_an_event_may_be_longer_than_a_mebibyte(simulator: Simulator, serv
         assert reasons(seen) == []
 
 
-async def test_a_large_list_comes_compressed(simulator: Simulator) -> None:
-    """And is the same."""
-    ScriptedService(simulator).scale(1500)
-    async with followed(simulator) as seen:
-        await agreed(simulator, seen)
-        assert "gzip" in simulator.requests[0].accept_encoding
-        assert sum(len(group.members) for group in seen.groups.values()) == 1500
-
-
 async def test_everything_at_once(simulator: Simulator, service: ScriptedService) -> None:
     """Faults in any order while members come and go: in the end all is known, and no revision was older."""
     dice = random.Random(20260721)  # noqa: S311 - a script, not a secret

@@ -40,9 +40,6 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 
-STARTED_SECONDS = 1.0
-"""After which a sidecar has imported what it needs."""
-
 REPLICAS_SECONDS = 5.0
 """Between two looks at how many replicas there should be, while the first file waits for them."""
 
@@ -101,6 +98,8 @@ class Daemon:
             self._keeper.confirm = self._following.confirm
             self._connection = connection
             self._publisher = publisher
+            gc.freeze()  # what was imported stays
+            gc.enable()
             await self._work(stack, once=once)
 
     async def _work(self, stack: AsyncExitStack, *, once: bool) -> None:
@@ -260,12 +259,6 @@ def run(settings: Settings, *, once: bool = False) -> None:
         gc.enable()
 
 
-def _collect_garbage() -> None:
-    """From now on, and among what is made from now on: nothing that a start makes is garbage later."""
-    gc.freeze()
-    gc.enable()
-
-
 async def _until_told(daemon: Daemon, *, once: bool) -> None:
     loop = asyncio.get_running_loop()
     work = loop.create_task(daemon.run(once=once), name="daemon")
@@ -278,7 +271,6 @@ async def _until_told(daemon: Daemon, *, once: bool) -> None:
         logger.info("stopping", signal=signal.Signals(number).name)
         work.cancel()
 
-    loop.call_later(STARTED_SECONDS, _collect_garbage)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
     logger.info("starting", version=__version__, once=once, **daemon.summary)

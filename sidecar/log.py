@@ -1,14 +1,18 @@
 """Log lines: one JSON object a line on stdout, and never a reason to wait.
 
 A stdout that nobody reads blocks the writer; on the event loop that would stop the watch (measured: 1.5 s for a pipe
-blocked for 1.5 s). So lines go into a bounded queue and one thread writes them; what does not fit is counted and
-dropped. Lines of the standard library's logging (asyncio, aiohttp) take the same way.
+blocked for 1.5 s). So a line is written at once only into a pipe that has room for it. From the first one on for which
+that cannot be said, lines go into a bounded queue and one thread writes them; what does not fit is counted and dropped.
+Lines of the standard library's logging (asyncio, aiohttp) take the same way.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import queue
+import select
+import stat
 import sys
 import threading
 from contextlib import suppress
@@ -39,12 +43,20 @@ class Writer:
     def __init__(self, out: TextIO, dropped: Callable[[], None]) -> None:
         self._out = out
         self._dropped = dropped
+        self._pipe = _pipe(out)
+        self._room = select.poll()
+        if self._pipe is not None:
+            self._room.register(self._pipe, select.POLLOUT)
         self._lines: queue.Queue[str | None] = queue.Queue(CAPACITY)
-        self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
 
     def write(self, line: str) -> None:
         """Take a line (or a piece of one)."""
+        if self._thread is None and self._write_now(line.encode()):
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
+            self._thread.start()
         try:
             self._lines.put_nowait(line)
         except queue.Full:
@@ -55,11 +67,21 @@ class Writer:
 
     def close(self) -> None:
         """Write what is left, if it is read in time."""
+        if self._thread is None:
+            return
         try:
             self._lines.put_nowait(None)
         except queue.Full:
             return
         self._thread.join(FLUSH_SECONDS)
+
+    def _write_now(self, line: bytes) -> bool:
+        """Write *line* if that cannot block: a pipe that is writable has room for PIPE_BUF bytes (pipe(7))."""
+        if self._pipe is None or len(line) > select.PIPE_BUF or not self._room.poll(0):
+            return False
+        with suppress(OSError):
+            os.write(self._pipe, line)
+        return True
 
     def _write_all(self) -> None:
         with suppress(OSError, ValueError):  # the reader is gone; so is the use of saying so
@@ -68,6 +90,14 @@ class Writer:
                 if self._lines.empty():
                     self._out.flush()
             self._out.flush()
+
+
+def _pipe(out: TextIO) -> int | None:
+    """The pipe that *out* writes to, if it is one: a container's stdout is."""
+    with suppress(OSError):
+        number = out.fileno()
+        return number if stat.S_ISFIFO(os.fstat(number).st_mode) else None
+    return None
 
 
 def configure(level: str, form: str, *, dropped: Callable[[], None], out: TextIO | None = None) -> Writer:

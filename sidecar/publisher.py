@@ -28,8 +28,8 @@ MODE = 0o644
 """Readable by any UID: the reader's container seldom runs under ours."""
 
 
-PIECES = 1024
-"""Of a body, written together: some 300 kB."""
+PIECES = 256
+"""Of a body, written together: some 75 kB."""
 
 Body: TypeAlias = tuple[bytes, ...]
 """The content of a file, in pieces: of megabytes a change is some hundred bytes, and the others need not be moved."""

@@ -192,7 +192,7 @@ def _member(projection: Projection, endpoint: Endpoint, meta: SliceMetadata, por
         address=choose(addresses, projection.family),
         addresses=addresses,
         port=port,
-        hostname=endpoint.hostname or "",
+        hostname=target.name if endpoint.hostname == target.name else endpoint.hostname or "",
         node=sys.intern(endpoint.node_name or ""),
         zone=sys.intern(endpoint.zone or ""),
         ready=ready,

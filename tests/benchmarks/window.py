@@ -4,7 +4,12 @@ Only one program runs at a time, and each turn starts it anew from the same memb
 the API server needs one, two programs that are awake for the same change would measure each other.
 """
 
+import os
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from tests.benchmarks import cost
@@ -52,8 +57,9 @@ class Window(NamedTuple):
 
 def run(subject: Subject, target: Target, load: Scene, plan: Plan) -> Window:
     """Let *subject* follow *load*; everything it needs is in the target's directory."""
-    program = Program(subject.command(target), log=target.directory / "log")
-    with Sight(target.output) as sight:
+    log = target.directory / "log"
+    with _pipe(log) as pipe, Sight(target.output) as sight:
+        program = Program(subject.command(target), log=pipe)
         sight.expect(ANY_FILE)
         exec_at = time.monotonic_ns()
         program.start()
@@ -61,7 +67,7 @@ def run(subject: Subject, target: Target, load: Scene, plan: Plan) -> Window:
             start = sight.seen(ANY_FILE, seconds=PATIENCE) - exec_at
             pid = program.pid
             if pid is None:
-                raise RuntimeError(f"{subject.name} ended:\n{program.log_tail()}")
+                raise RuntimeError(f"{subject.name} ended:\n{log.read_text()}")
             start_cpu = cost.cpu_seconds(pid)
             time.sleep(QUIET)
             _join(load, sight, plan, plan.warmup)
@@ -71,7 +77,7 @@ def run(subject: Subject, target: Target, load: Scene, plan: Plan) -> Window:
             time.sleep(QUIET)
             memory = cost.memory(pid)
         except TimeoutError as error:
-            raise RuntimeError(f"{subject.name}: {error}\n{program.log_tail()}") from error
+            raise RuntimeError(f"{subject.name}: {error}\n{log.read_text()}") from error
         finally:
             program.stop()
     return Window(
@@ -84,6 +90,19 @@ def run(subject: Subject, target: Target, load: Scene, plan: Plan) -> Window:
         peak=memory.peak,
         digest=load.fingerprint(target.output),
     )
+
+
+@contextmanager
+def _pipe(log: Path) -> Iterator[Path]:
+    """What a program may take for its log: as in a pod a pipe, whose other end another program puts into a file."""
+    pipe = log.with_name("pipe")
+    os.mkfifo(pipe)
+    with log.open("ab") as out, subprocess.Popen(["cat", pipe], stdout=out) as shim:
+        try:
+            yield pipe
+        finally:
+            shim.terminate()
+            pipe.unlink()
 
 
 def _join(load: Scene, sight: Sight, plan: Plan, count: int) -> list[tuple[float, float]]:

@@ -16,6 +16,7 @@ from aiofiles.os import wrap
 from sidecar.errors import PublishError, StartTimeoutError
 from sidecar.members import Failed, Recovered
 from sidecar.policy.guards import REASONS, Situation
+from sidecar.publisher import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from sidecar.metrics import Metrics
     from sidecar.pipeline import Change, Pipeline, Track
     from sidecar.policy.guards import Guards
-    from sidecar.policy.timing import Hold, Pace
+    from sidecar.policy.timing import Hold, Pace, Pending
     from sidecar.publisher import Publication, Publisher
     from sidecar.sources.backoff import Backoff
 
@@ -78,6 +79,13 @@ class Keeper:
         self._pace = pace
         self._guards = guards
         self._metrics = metrics
+        self._writes = {
+            (path, outcome): metrics.writes.labels(path, outcome.value)
+            for path in publisher.paths
+            for outcome in Outcome
+        }
+        self._last_writes = {path: metrics.last_write.labels(path) for path in publisher.paths}
+        self._generations = {path: metrics.generation.labels(path) for path in publisher.paths}
         self._retry = retry
         self._clock = clock
         self._started = clock()
@@ -119,9 +127,9 @@ class Keeper:
         """
         now = self._clock()
         while True:
-            due = self._due(now)
+            due, pending = self._due(now)
             if due <= now:
-                await self._publish(now)
+                await self._publish(now, pending)
                 now = self._clock()
                 continue
             try:
@@ -132,8 +140,8 @@ class Keeper:
             except TimeoutError:
                 now = max(due, self._clock())  # a loop may wake up the resolution of its clock too early
 
-    def _due(self, now: float) -> float:
-        """When to publish next, or to look again."""
+    def _due(self, now: float) -> tuple[float, Pending | None]:
+        """When to publish next, or to look again; and what there would be to publish."""
         pending, shrink, until = self._pipeline.outlook(now)
         hold = self._guards.verdict(self._situation(shrink), now)
         before, self._held_by, self.held = self._held_by, *((hold.reason, hold.sentence) if hold else ("", ""))
@@ -142,12 +150,12 @@ class Keeper:
         if hold and hold.over:
             raise StartTimeoutError(hold.sentence)
         if hold and not hold.leaves_only:
-            return hold.until
+            return hold.until, pending
         if self.errors:
-            return self._retry_at
+            return self._retry_at, pending
         if not self.first_publication.is_set():
-            return now
-        return min(until, self._pace.due(pending, self._published_at)) if pending else until
+            return now, pending
+        return min(until, self._pace.due(pending, self._published_at)) if pending else until, pending
 
     def _situation(self, shrink: Hold | None) -> Situation:
         """What the guards look at now."""
@@ -171,8 +179,7 @@ class Keeper:
     def _failures(self) -> str:
         return " ".join(self._pipeline.failures) or "still listing"
 
-    async def _publish(self, now: float) -> None:
-        pending = self._pipeline.outlook(now).pending
+    async def _publish(self, now: float, pending: Pending | None) -> None:
         change = self._pipeline.render(now)
         revisions = self._pipeline.revisions(self._publisher.floor.revisions)
         published = await self._publish_files(self._pipeline.bodies, revisions, executor=self._executor)
@@ -190,18 +197,18 @@ class Keeper:
 
     def _count(self, published: Publication) -> None:
         for output, outcome in zip(self._publisher.paths, published.outcomes, strict=True):
-            self._metrics.writes.labels(output, outcome.value).inc()
-            if outcome.value == "written":
-                self._metrics.last_write.labels(output).set_to_current_time()
-                self._metrics.generation.labels(output).set(published.generation)
+            self._writes[output, outcome].inc()
+            if outcome is Outcome.WRITTEN:
+                self._last_writes[output].set_to_current_time()
+                self._generations[output].set(published.generation)
         for error in published.errors:
             self._metrics.write_errors.labels(error.path, error.code).inc()
 
     def _measure_predecessor(self) -> None:
         """A restart that finds its files true writes nothing, and they are as old as they are."""
         for output, written in self._publisher.written().items():
-            self._metrics.last_write.labels(output).set(written)
-            self._metrics.generation.labels(output).set(self._publisher.floor.generation)
+            self._last_writes[output].set(written)
+            self._generations[output].set(self._publisher.floor.generation)
 
     def _measure_on_scrape(self) -> None:
         """Gauges that cost the whole set are computed when somebody asks, not at each change."""

@@ -114,7 +114,6 @@ def configure(level: str, form: str, *, dropped: Callable[[], None], out: TextIO
     """
     writer = Writer(out or sys.stdout, dropped)
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         structlog.processors.format_exc_info,
@@ -129,7 +128,7 @@ def configure(level: str, form: str, *, dropped: Callable[[], None], out: TextIO
         processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", writer)),  # it only writes and flushes
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(writer)
     handler.setFormatter(

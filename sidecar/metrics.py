@@ -5,7 +5,7 @@ No label holds a name or an address of a member: their number is not bounded.
 
 from __future__ import annotations
 
-from platform import python_version
+import sys
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
@@ -13,7 +13,6 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
-    PlatformCollector,
     ProcessCollector,
     disable_created_metrics,
 )
@@ -42,9 +41,8 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
         build = Gauge("membership_build_info", "Always 1.", ["version", "python"], registry=registry)
-        build.labels(__version__, python_version()).set(1)
+        build.labels(__version__, ".".join(map(str, sys.version_info[:3]))).set(1)
         self.members = Gauge("membership_members", "Members in the files.", ["state"], registry=registry)
         self.change_to_write = Histogram(
             "membership_change_to_write_seconds",

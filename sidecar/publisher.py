@@ -55,7 +55,7 @@ class Publication(NamedTuple):
 class System(Protocol):
     """The calls of ``os`` that replacing a file takes; the tests make each of them fail in turn."""
 
-    def open(self, path: str, flags: int, mode: int = ..., *, dir_fd: int | None = ...) -> int:
+    def open(self, path: str, flags: int, mode: int = ...) -> int:
         """Like ``os.open``."""
 
     def write(self, fd: int, data: memoryview) -> int:
@@ -70,10 +70,10 @@ class System(Protocol):
     def close(self, fd: int) -> None:
         """Like ``os.close``."""
 
-    def rename(self, src: str, dst: str, *, src_dir_fd: int | None = ..., dst_dir_fd: int | None = ...) -> None:
+    def rename(self, src: str, dst: str) -> None:
         """Like ``os.rename``."""
 
-    def unlink(self, path: str, *, dir_fd: int | None = ...) -> None:
+    def unlink(self, path: str) -> None:
         """Like ``os.unlink``."""
 
 
@@ -88,7 +88,7 @@ class File:
 
     def __init__(self, path: Path, *, sync: bool, system: System = os) -> None:
         self.path = path
-        self._directory, self._name = str(path.parent), path.name
+        self._directory, self._name = str(path.parent), str(path)
         self._sync = sync
         self._system = system
         self._seen: tuple[int, ...] | None = None
@@ -97,7 +97,7 @@ class File:
     def holds(self, body: Body) -> bool:
         """Whether the file exists with exactly *body*. Reads it only if it is not as this object left it."""
         try:
-            stamp = _stamp(os.lstat(self.path))
+            stamp = _stamp(os.lstat(self._name))
             if stamp == self._seen:
                 return self._body == body
             if stamp is None or self.path.read_bytes() != b"".join(body):
@@ -118,25 +118,21 @@ class File:
         self._body = body
 
     def _replace(self, body: Body) -> tuple[int, ...] | None:
-        temporary = f".{self._name}.{os.urandom(4).hex()}.tmp"
-        directory = self._system.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        temporary = f"{self._directory}/.{self.path.name}.{os.urandom(4).hex()}.tmp"
         try:
-            try:
-                stamp = self._write(temporary, body, directory)
-                self._system.rename(temporary, self._name, src_dir_fd=directory, dst_dir_fd=directory)
-            except BaseException:
-                with suppress(OSError):
-                    self._system.unlink(temporary, dir_fd=directory)
-                raise
-            if self._sync:
-                self._system.fsync(directory)
-            return stamp
-        finally:
-            self._system.close(directory)
+            stamp = self._write(temporary, body)
+            self._system.rename(temporary, self._name)
+        except BaseException:
+            with suppress(OSError):
+                self._system.unlink(temporary)
+            raise
+        if self._sync:
+            self._sync_directory()
+        return stamp
 
-    def _write(self, temporary: str, body: Body, directory: int) -> tuple[int, ...] | None:
+    def _write(self, temporary: str, body: Body) -> tuple[int, ...] | None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = self._system.open(temporary, flags, 0o600, dir_fd=directory)
+        fd = self._system.open(temporary, flags, 0o600)
         try:
             for at in range(0, len(body), PIECES):
                 rest = memoryview(b"".join(body[at : at + PIECES]))
@@ -148,6 +144,13 @@ class File:
             return _stamp(os.fstat(fd))
         finally:
             self._system.close(fd)
+
+    def _sync_directory(self) -> None:
+        directory = self._system.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._system.fsync(directory)
+        finally:
+            self._system.close(directory)
 
 
 def _stamp(found: os.stat_result) -> tuple[int, ...] | None:

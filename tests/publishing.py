@@ -65,11 +65,11 @@ class Calls:
         self._after(number, name)
         return result
 
-    def open(self, path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+    def open(self, path: str, flags: int, mode: int = 0o777) -> int:
         """Like ``os.open``."""
-        if dir_fd is not None:
+        if flags & os.O_CREAT:
             self.temporary = path
-        return self._call(os.open, path, flags, mode, dir_fd=dir_fd)
+        return self._call(os.open, path, flags, mode)
 
     def write(self, fd: int, data: memoryview) -> int:
         """Like ``os.write``, but it takes no more than a chunk."""
@@ -94,13 +94,13 @@ class Calls:
         finally:
             os.close(fd)
 
-    def rename(self, src: str, dst: str, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None) -> None:
+    def rename(self, src: str, dst: str) -> None:
         """Like ``os.rename``."""
-        self._call(os.rename, src, dst, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+        self._call(os.rename, src, dst)
 
-    def unlink(self, path: str, *, dir_fd: int | None = None) -> None:
+    def unlink(self, path: str) -> None:
         """Like ``os.unlink``."""
-        self._call(os.unlink, path, dir_fd=dir_fd)
+        self._call(os.unlink, path)
 
 
 def outputs(directory: Path) -> list[Path]:

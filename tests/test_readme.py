@@ -43,7 +43,7 @@ def metrics() -> str:
         name = family.name + ("_total" if family.type == "counter" else "")
         labels = sorted({label for sample in family.samples for label in sample.labels} - {"le"})
         rows.append(f"| `{name}` | {', '.join(labels)} | {family.documentation} |")
-    rows.append("| `process_*`, `python_info` | | Of the Prometheus client. |")
+    rows.append("| `process_*` | | Of the Prometheus client. |")
     return "\n".join(rows)
 
 

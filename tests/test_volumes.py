@@ -34,9 +34,9 @@ from tests.publishing import (
     run,
 )
 
-WITHOUT_SYNC = ["open", "open", "write", "fchmod", "close", "rename", "close"]
+WITHOUT_SYNC = ["open", "write", "fchmod", "close", "rename"]
 """The calls that replace a file, when nothing fails."""
-WITH_SYNC = ["open", "open", "write", "fchmod", "fsync", "close", "rename", "fsync", "close"]
+WITH_SYNC = ["open", "write", "fchmod", "fsync", "close", "rename", "open", "fsync", "close"]
 
 NOBODY = 65534
 

@@ -23,6 +23,7 @@ import structlog
 
 from sidecar.errors import SourceError
 from sidecar.members import Applied, Deleted, Failed, Listed, Recovered
+from sidecar.metrics import EVENT_TYPES
 from sidecar.sources.backoff import Backoff
 from sidecar.sources.collection import reader
 from sidecar.sources.objects import decode_page, decode_status, event_decoder, is_older
@@ -91,6 +92,9 @@ class Reflector:
         self._read = reader(collection)
         self._decode_event = event_decoder(collection.kind)
         self._metrics = metrics
+        self._events = {kind: metrics.events.labels(self.scope, kind) for kind in EVENT_TYPES}
+        self._last_sync = metrics.last_sync.labels(self.scope)
+        self._up = metrics.source_up.labels(self.scope)
         self._failing = Backoff(clock=clock, dice=dice, initial=timing.retry, cap=timing.retry_cap)
         self._refused = Backoff(clock=clock, dice=dice, initial=timing.retry, cap=timing.refused_cap)
         self._clock = clock
@@ -264,7 +268,7 @@ class Reflector:
                 raise SourceError("malformed", f"The watch has an event of the unknown type {kind!r}.")
 
     def _raise_for(self, explanation: msgspec.Raw) -> NoReturn:
-        self._metrics.events.labels(self.scope, "ERROR").inc()
+        self._events["ERROR"].inc()
         status = decode_status(explanation)
         if status.code == 410 or status.reason in {"Expired", "Gone"}:  # noqa: PLR2004 - HTTP's own number
             raise SourceError("expired", f"The resourceVersion is too old: {status.message}.")
@@ -273,9 +277,8 @@ class Reflector:
 
     def _answered(self, kind: str) -> None:
         self._accepted()
-        self._metrics.events.labels(self.scope, kind).inc()
-        self._metrics.last_sync.labels(self.scope).set_to_current_time()
-        self._metrics.source_up.labels(self.scope).set(1)
+        self._events[kind].inc()
+        self._last_sync.set_to_current_time()
 
     def _established(self) -> Recovered | None:
         """The server accepted the watch: whatever failed before is over."""
@@ -283,18 +286,19 @@ class Reflector:
         self._accepted()
         if healthy:
             return None
-        self._metrics.source_up.labels(self.scope).set(1)
         log.info("source answers", source=self.scope)
         return Recovered(scope=self.scope)
 
     def _accepted(self) -> None:
-        self._healthy = True
+        if not self._healthy:
+            self._healthy = True
+            self._up.set(1)
         self._retried_401 = False
         self._tries_too_large = 0
 
     def _failed(self, error: SourceError) -> Failed:
         self._healthy = False
-        self._metrics.source_up.labels(self.scope).set(0)
+        self._up.set(0)
         return Failed(scope=self.scope, reason=error.reason, sentence=error.sentence, arrived=self._clock())
 
     def _too_large_for_good(self, error: SourceError) -> bool:

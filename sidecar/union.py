@@ -82,14 +82,15 @@ class Union:
         return {key for key in stale if self._remerge(key)}
 
     def _reindex(self, origin: str, old: Mapping[str, Member], new: Mapping[str, Member]) -> set[str]:
-        gone, come = old.keys() - new.keys(), new.keys() - old.keys()
+        # Most members are the same object as before, which costs less to see than that they are equal.
+        changed = {key for key, member in new.items() if old.get(key) is not member}
+        come = changed - old.keys()
+        gone = old.keys() - new.keys() if len(old) + len(come) > len(new) else set()
         for key in gone:
             self._report(key, tuple(other for other in self._origins[key] if other != origin))
         alone = (origin,)
         for key in come:
             self._report(key, (*self._origins[key], origin) if key in self._origins else alone)
-        # Most members are the same object as before, which costs less to see than that they are equal.
-        changed = {key for key, member in new.items() if old.get(key) is not member}
         # A shared member is merged again even if this group's view of it is the same: the group may be newer now.
         return gone | changed | (self._shared & new.keys())
 

@@ -8,11 +8,9 @@ serving are read themselves.
 from __future__ import annotations
 
 import sys
-from itertools import takewhile
-from operator import eq
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec  # noqa: TC002 - it reads the annotations of the types
+import msgspec
 
 from sidecar.members import Group, Member
 from sidecar.sources.collection import Collection
@@ -32,7 +30,7 @@ from sidecar.sources.objects import (
 from sidecar.union import choose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from sidecar.sources.objects import Projection
 
@@ -56,6 +54,9 @@ class Endpoint(Wire, frozen=True, gc=False):
     target_ref: Target | None = None
 
 
+_NULL = msgspec.Raw(b"null")
+
+
 class SliceMetadata(Metadata, frozen=True, gc=False):
     """ObjectMeta with the one label that is read."""
 
@@ -67,11 +68,13 @@ class EndpointSlice(Object, frozen=True, gc=False):
 
     metadata: SliceMetadata
     address_type: str = ""
-    endpoints: list[msgspec.Raw] | None = None
+    endpoints: msgspec.Raw = _NULL
     ports: list[Port] | None = None
 
 
+_split = decoder(list[msgspec.Raw])
 _decode_endpoint = decoder(Endpoint)
+_decode_endpoints = decoder(list[Endpoint])
 _NIL = Conditions()
 _NOBODY = Target()
 
@@ -106,7 +109,8 @@ class EndpointSlices:
     """EndpointSlices become groups, an endpoint at a time: one that is the same bytes as before is the same member.
 
     A change of one endpoint comes with the hundred others of its slice, and to decode them again would be most of what
-    the change costs.
+    the change costs. Who joins comes last, for the controller appends; then not even the others are looked at one by
+    one.
 
     Args:
         projection: how an endpoint becomes a member.
@@ -120,65 +124,64 @@ class EndpointSlices:
         """What an EndpointSlice says.
 
         Raises:
-            msgspec.MsgspecError: if one of its endpoints is none.
+            msgspec.MsgspecError: if its endpoints are none.
         """
-        meta = found.metadata
+        meta, text = found.metadata, bytes(found.endpoints)
         origin = endpoint_slice_origin(meta)
-        if not found.endpoints:  # the controller's placeholder has no ports either, hence none to miss
+        if text in {b"null", b"[]"}:  # the controller's placeholder has no ports either, hence none to miss
             return Group(origin, version(meta), {})
         port, problem = choose_port(found.ports or [], self._projection.port, origin)
         if found.address_type == "FQDN" or problem:  # FQDN is deprecated and names no address
             return Group(origin, version(meta), {}, problem)
-        return Group(origin, version(meta), self._members(origin, found.endpoints, meta, port))
+        context = meta.namespace, meta.labels.service, port
+        known = self._known.get(origin)
+        if known is None or known.context != context:
+            known = _Known(context, b"[]", {})
+        members = self._joined(known, text) or self._changed(known, text)
+        self._known[origin] = _Known(context, text, members)
+        return Group(origin, version(meta), members)
 
     def forget(self, origin: str) -> None:
         """The slice is gone."""
         self._known.pop(origin, None)
 
-    def _members(
-        self, origin: str, endpoints: list[msgspec.Raw], meta: SliceMetadata, port: int | None
-    ) -> dict[str, Member]:
-        context = meta.namespace, meta.labels.service, port
-        known = self._known.get(origin)
-        if known is None or known.context != context:
-            known = _Known(context, [], [], [])
-        texts = list(map(bytes, endpoints))
-        same, rest = _ends(known.texts, texts)
-        before, after = slice(same, len(known.texts) - rest), slice(same, len(texts) - rest)
-        seen = dict(zip(known.texts[before], known.members[before], strict=True))
-        changed = [
-            seen.get(text) or _member(self._projection, _decode_endpoint(text), meta, port) for text in texts[after]
-        ]
-        known.texts[before] = texts[after]
-        known.keys[before] = [member.key for member in changed]
-        known.members[before] = changed
-        self._known[origin] = known
-        return dict(zip(known.keys, known.members, strict=True))
+    def _joined(self, known: _Known, text: bytes) -> dict[str, Member]:
+        """The members if there are only new ones after the known; else nothing."""
+        before = known.text[:-1]
+        if not text.startswith(before):
+            return {}
+        joined = _decode_endpoints(b"[" + text[len(before) :].lstrip(b", \t\r\n"))
+        members = [_member(self._projection, endpoint, known.context) for endpoint in joined]
+        return known.members | {member.key: member for member in members}
+
+    def _changed(self, known: _Known, text: bytes) -> dict[str, Member]:
+        """The members, whatever changed."""
+        before = _split(known.text)
+        keys = dict(zip(map(bytes, before), known.members, strict=True)) if len(before) == len(known.members) else {}
+        members: dict[str, Member] = {}
+        for endpoint in map(bytes, _split(text)):
+            key = keys.get(endpoint)
+            if key is not None:
+                members[key] = known.members[key]
+            else:
+                member = _member(self._projection, _decode_endpoint(endpoint), known.context)
+                members[member.key] = member
+        return members
 
 
 class _Known(NamedTuple):
-    """A slice as it was last, in the order of its endpoints."""
+    """A slice as it was last."""
 
     context: tuple[str, str, int | None]
-    """What besides its own bytes makes an endpoint the member that it is."""
-    texts: list[bytes]
-    keys: list[str]
-    members: list[Member]
+    """What besides its own bytes makes an endpoint the member that it is: namespace, Service and port."""
+    text: bytes
+    """Its endpoints."""
+    members: dict[str, Member]
+    """In their order, but that of two with the same key the last one counts."""
 
 
-def _ends(before: list[bytes], after: list[bytes]) -> tuple[int, int]:
-    """How many are the same from the start on, and of the others from the end on."""
-    shorter = min(len(before), len(after))
-    same = _same(before, after)
-    return same, min(_same(reversed(before), reversed(after)), shorter - same)
-
-
-def _same(before: Iterable[bytes], after: Iterable[bytes]) -> int:
-    """How many are the same, before the first that differ."""
-    return sum(1 for _ in takewhile(bool, map(eq, before, after)))
-
-
-def _member(projection: Projection, endpoint: Endpoint, meta: SliceMetadata, port: int | None) -> Member:
+def _member(projection: Projection, endpoint: Endpoint, context: tuple[str, str, int | None]) -> Member:
+    namespace, service, port = context
     conditions = endpoint.conditions or _NIL
     target = endpoint.target_ref or _NOBODY
     ready = conditions.ready is not False
@@ -186,8 +189,8 @@ def _member(projection: Projection, endpoint: Endpoint, meta: SliceMetadata, por
     addresses = tuple((endpoint.addresses or [])[:1])
     return Member(
         name=target.name,
-        namespace=meta.namespace,
-        service=meta.labels.service,
+        namespace=namespace,
+        service=service,
         uid=target.uid,
         address=choose(addresses, projection.family),
         addresses=addresses,
@@ -198,5 +201,5 @@ def _member(projection: Projection, endpoint: Endpoint, meta: SliceMetadata, por
         ready=ready,
         serving=ready if conditions.serving is None else conditions.serving,
         terminating=bool(conditions.terminating),
-        is_self=projection.is_self(target.name, meta.namespace, target.uid),
+        is_self=projection.is_self(target.name, namespace, target.uid),
     )

@@ -381,6 +381,20 @@ async def test_a_refusal_that_breaks_off_is_still_a_refusal() -> None:
     assert (error.reason, error.retry_after) == ("too_many_requests", 3)
 
 
+@pytest.mark.parametrize("verb", VERBS)
+async def test_a_refusal_that_stalls_is_still_a_refusal(verb: Verb) -> None:
+    """Its words are waited for no longer than those of a list."""
+
+    async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(response(b"x" * 100, 429, "Retry-After: 3")[:-50])
+        await asyncio.sleep(10)
+
+    async with answering(answer) as url, connected(grants(url), patience=IMPATIENT) as connection:
+        async with asyncio.timeout(5):
+            error = await failure(connection, verb)
+    assert (error.reason, error.retry_after) == ("too_many_requests", 3)
+
+
 async def test_a_refusal_without_end_is_cut_short() -> None:
     """Some of it is enough for a sentence, and all of it might not fit into memory."""
 

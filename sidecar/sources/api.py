@@ -17,17 +17,18 @@ import asyncio
 import socket
 import ssl
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 import aiohttp
 import msgspec
-from aiohttp.abc import AbstractCookieJar
 
 from sidecar import __version__
 from sidecar.errors import SourceError
 from sidecar.sources import sentences
+from sidecar.sources.cookies import NoCookies
 from sidecar.sources.objects import decode_status
+from sidecar.sources.silence import Silence
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -87,9 +88,7 @@ class Connection:
         self._list_timeout = aiohttp.ClientTimeout(
             total=patience.list_total, sock_connect=patience.connect, sock_read=patience.list_read
         )
-        self._watch_timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=patience.connect, sock_read=patience.watch_read
-        )
+        self._watch_timeout = aiohttp.ClientTimeout(total=None, sock_connect=patience.connect)
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._list_session = self._session(keepalive_timeout=patience.idle)
         self._watch_session = self._session(force_close=True)
@@ -139,19 +138,24 @@ class Connection:
             SourceError: on entering, if the watch was refused; in the iteration, if the connection failed.
         """
         async with self._ask("watch", path, query) as response:
-            yield self._chunks(response)
+            silence = Silence(self._patience.watch_read, lambda: response.content.set_exception(TimeoutError()))
+            try:
+                yield self._chunks(response, silence)
+            finally:
+                silence.stop()
 
     async def _body(self, verb: str, path: str, query: Mapping[str, str] | None = None, body: bytes = b"") -> bytes:
         async with self._ask(verb, path, query, body) as response:
             with translated(self.credentials.host):
                 return await response.read()
 
-    async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async def _chunks(self, response: aiohttp.ClientResponse, silence: Silence) -> AsyncIterator[bytes]:
         with translated(self.credentials.host):
             try:
                 async for chunk in response.content.iter_any():
+                    silence.heard()
                     yield chunk
-            except aiohttp.SocketTimeoutError as error:
+            except TimeoutError as error:
                 sentence = f"{self.credentials.host} sent nothing for {self._patience.watch_read:g} s."
                 raise SourceError("silent", sentence) from error
 
@@ -162,22 +166,23 @@ class Connection:
         watching = verb == "watch"
         grant = await self.credentials.current()
         with translated(grant.host):
-            response = await (self._watch_session if watching else self._list_session).request(
-                _METHODS[verb],
-                grant.host + path,
-                params=query,
-                data=body or None,
-                headers={**grant.headers, "Content-Type": "application/json"} if body else grant.headers,
-                ssl=grant.tls,
-                server_hostname=grant.server_name,
-                proxy=grant.proxy,
-                timeout=self._watch_timeout if watching else self._list_timeout,
-                allow_redirects=False,
-            )
+            async with asyncio.timeout(self._patience.watch_read if watching else None):
+                response = await (self._watch_session if watching else self._list_session).request(
+                    _METHODS[verb],
+                    grant.host + path,
+                    params=query,
+                    data=body or None,
+                    headers={**grant.headers, "Content-Type": "application/json"} if body else grant.headers,
+                    ssl=grant.tls,
+                    server_hostname=grant.server_name,
+                    proxy=grant.proxy,
+                    timeout=self._watch_timeout if watching else self._list_timeout,
+                    allow_redirects=False,
+                )
         try:
             self._metrics.requests.labels(verb, str(response.status)).inc()
             if response.status != (201 if verb == "create" else 200):
-                raise await _refusal(verb, path, response)
+                raise await _refusal(verb, path, response, self._patience.list_read)
             yield response
         finally:
             if watching:
@@ -196,7 +201,7 @@ class Connection:
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",
             },
-            cookie_jar=_NoCookies(),
+            cookie_jar=NoCookies(),
         )
 
     def _socket(self, address: AddrInfoType) -> socket.socket:
@@ -209,34 +214,6 @@ class Connection:
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._patience.unacknowledged_ms)
         self._sockets.add(made)
         return made
-
-
-class _NoCookies(AbstractCookieJar):
-    """Keeps none. aiohttp's DummyCookieJar does that too, but its module brings pickle and calendar along: 0.8 MiB."""
-
-    cookies: ClassVar[Any] = {}
-    host_only_cookies: ClassVar[Any] = frozenset()
-    unsafe = False
-    quote_cookie = False
-
-    def clear(self, predicate: object = None) -> None:
-        """Nothing to clear."""
-
-    def clear_domain(self, domain: str) -> None:
-        """Nothing to clear."""
-
-    def update_cookies(self, cookies: object, response_url: object = None) -> None:
-        """Forget them."""
-
-    def filter_cookies(self, request_url: object) -> Any:  # noqa: ANN401, ARG002 - a BaseCookie, which is a dict
-        """There are none."""
-        return {}
-
-    def __len__(self) -> int:
-        return 0
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(())
 
 
 def _cut(response: aiohttp.ClientResponse) -> None:
@@ -275,9 +252,9 @@ def _error(explanation: sentences.Explanation, retry_after: float = 0.0) -> Sour
     return SourceError(explanation.reason, explanation.sentence, retry_after)
 
 
-async def _refusal(verb: str, path: str, response: aiohttp.ClientResponse) -> SourceError:
-    """The error for an answer that is one."""
-    body = await _explanation(response)
+async def _refusal(verb: str, path: str, response: aiohttp.ClientResponse, seconds: float) -> SourceError:
+    """The error for an answer that is one, after at most so many *seconds* for its body."""
+    body = await _explanation(response, seconds)
     status = decode_status(body)
     said = (status.message or body[:200].decode(errors="replace").strip().partition("\n")[0]).rstrip(".")
     after = response.headers.get("Retry-After", "")
@@ -290,10 +267,11 @@ async def _refusal(verb: str, path: str, response: aiohttp.ClientResponse) -> So
     return _error(sentences.refusal(response.status, verb, path, said), seconds)
 
 
-async def _explanation(response: aiohttp.ClientResponse) -> bytes:
-    """The body of a refusal, in however many pieces it comes; what there is of it, if it breaks off."""
+async def _explanation(response: aiohttp.ClientResponse, seconds: float) -> bytes:
+    """The body of a refusal, in however many pieces it comes; what there is of it, if it breaks off or takes long."""
     body = b""
     with suppress(SourceError), translated(str(response.url.host)):
-        while len(body) < LONGEST_EXPLANATION and (piece := await response.content.readany()):
-            body += piece
+        async with asyncio.timeout(seconds):
+            while len(body) < LONGEST_EXPLANATION and (piece := await response.content.readany()):
+                body += piece
     return body

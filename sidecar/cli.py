@@ -35,7 +35,7 @@ FORMATTER = partial(argparse.HelpFormatter, width=100)
 CONFIG_FLAG = "--config"
 CONFIG_VARIABLE = PREFIX + "CONFIG"
 
-_SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$")
+_SERVICE_LINK = r"_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$"
 """Variables that the kubelet makes for every Service of the namespace (enableServiceLinks)."""
 
 
@@ -131,7 +131,7 @@ def _is_service_link(name: str, text: str, option: Option | None) -> bool:
     """Whether the kubelet made it: a Service called ``membership`` makes MEMBERSHIP_PORT=tcp://..., too."""
     if option is not None:
         return text.startswith(("tcp://", "udp://", "sctp://"))
-    return bool(_SERVICE_LINK.search(name))
+    return bool(re.search(_SERVICE_LINK, name))
 
 
 def _from_file(path: Path, problems: list[str]) -> Texts:

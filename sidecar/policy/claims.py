@@ -35,7 +35,8 @@ class Claims:
 
     def __init__(self) -> None:
         self._members: dict[str, Member] = {}
-        self._by_address: dict[str, tuple[Member, ...]] = {}
+        self._by_address: dict[str, Member | tuple[Member, ...]] = {}
+        """Who claims it; nearly always it is one."""
 
     def put(self, key: str, member: Member | None) -> set[str]:
         """*member* is now under *key*, or nobody. Return the keys of others to whom that may matter."""
@@ -45,15 +46,12 @@ class Claims:
         others: tuple[Member, ...] = ()
         if before is not None:
             del self._members[key]
-            others = tuple(other for other in self._by_address[before.address] if other is not before)
-            if others:
-                self._by_address[before.address] = others
-            else:
-                del self._by_address[before.address]
+            others = tuple(other for other in self._claimants(before.address) if other is not before)
+            self._note(before.address, others)
         if member is not None:
             self._members[key] = member
-            already = self._by_address.get(member.address, ())
-            self._by_address[member.address] = (*already, member)
+            already = self._claimants(member.address)
+            self._note(member.address, (*already, member))
             others += already
         return {other.key for other in others}
 
@@ -62,13 +60,23 @@ class Claims:
         member = self._members.get(key)
         if member is None:
             return None
-        claimants = self._by_address[member.address]
-        if len(claimants) == 1:
+        if self._by_address[member.address] is member:
             return member
         mine = precedence(member)
+        claimants = self._claimants(member.address)
         lost = any(is_rival(member, other) and precedence(other) > mine for other in claimants)
         return None if lost else member
 
     def is_taken(self, member: Member) -> bool:
         """Whether another pod claims the address of *member*, which claims nothing itself any more."""
-        return any(is_rival(member, other) for other in self._by_address.get(member.address, ()))
+        return any(is_rival(member, other) for other in self._claimants(member.address))
+
+    def _claimants(self, address: str) -> tuple[Member, ...]:
+        found = self._by_address.get(address, ())
+        return found if isinstance(found, tuple) else (found,)
+
+    def _note(self, address: str, claimants: tuple[Member, ...]) -> None:
+        if claimants:
+            self._by_address[address] = claimants if len(claimants) > 1 else claimants[0]
+        else:
+            del self._by_address[address]

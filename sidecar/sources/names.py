@@ -19,7 +19,7 @@ DEFAULT_ZONE = "cluster.local"
 DNS_PORT = 53
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-_DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.IGNORECASE)
+_DOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 
 
 class Nameserver(NamedTuple):
@@ -78,7 +78,7 @@ def cluster_domain(text: str) -> str:
         ValueError: with the rest of a sentence.
     """
     zone = text.rstrip(".").lower()
-    if text and not _DOMAIN.fullmatch(zone):
+    if text and not re.fullmatch(_DOMAIN, zone):
         raise ValueError(f"{text!r} is no domain: write the cluster's, such as {DEFAULT_ZONE}")
     return zone
 

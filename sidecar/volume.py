@@ -58,10 +58,10 @@ def refuse_unpublishable(path: Path, mounts: Mapping[str, str]) -> None:
 
 def sweep(path: Path) -> None:
     """Remove the temporary files of *path* that a killed sidecar left."""
-    ours = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.tmp")
+    ours = rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.tmp"
     with suppress(OSError):
         for found in path.parent.iterdir():
-            if ours.fullmatch(found.name):
+            if found.suffix == ".tmp" and re.fullmatch(ours, found.name):
                 found.unlink()
 
 

@@ -43,6 +43,20 @@ def test_lines_are_json_objects_with_time_and_level() -> None:
     assert (theirs["event"], theirs["level"]) == ("task x failed", "error")
 
 
+def test_an_exception_is_in_the_line() -> None:
+    """One of asyncio's, which nobody caught."""
+    out = io.StringIO()
+    writer = configure("info", "json", dropped=lambda: None, out=out)
+    try:
+        int("no number")
+    except ValueError:
+        logging.getLogger("asyncio").exception("task failed")
+    writer.close()
+    line = json.loads(out.getvalue())
+    assert (line["event"], line["level"]) == ("task failed", "error")
+    assert line["exception"].endswith("ValueError: invalid literal for int() with base 10: 'no number'")
+
+
 def test_console_lines_are_for_people() -> None:
     """Without colours, since it may be a file."""
     out = io.StringIO()

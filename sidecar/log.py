@@ -8,6 +8,7 @@ Lines of the standard library's logging (asyncio, aiohttp) take the same way.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import queue
@@ -18,6 +19,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO, cast
 
+import msgspec
 import structlog
 
 if TYPE_CHECKING:
@@ -100,6 +102,14 @@ class Relay(logging.Handler):
         structlog.get_logger().log(record.levelno, record.getMessage(), exc_info=record.exc_info)
 
 
+def _json(line: object, default: Callable[[object], object]) -> str:
+    """*line* as JSON, three times as quick as the standard library makes it, which takes every text in return."""
+    try:
+        return msgspec.json.encode(line, enc_hook=default).decode()
+    except UnicodeEncodeError:  # the name of a file that is not UTF-8
+        return json.dumps(line, default=default)
+
+
 def _pipe(out: TextIO) -> int | None:
     """The pipe that *out* writes to, if it is one: a container's stdout is."""
     with suppress(OSError):
@@ -124,7 +134,7 @@ def configure(level: str, form: str, *, dropped: Callable[[], None], out: TextIO
     render: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)
         if form == "console"
-        else structlog.processors.JSONRenderer()
+        else structlog.processors.JSONRenderer(_json)
     )
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from sidecar.errors import PublishError
 from sidecar.floor import Floor
-from sidecar.volume import in_memory, read_mounts, refuse_unpublishable, sweep, translated
+from sidecar.volume import explained, in_memory, read_mounts, refuse_unpublishable, sweep, translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -113,8 +113,10 @@ class File:
         Raises:
             PublishError: if that failed. The file is as it was, and nothing is left beside it.
         """
-        with translated(self.path, "was not written"):
+        try:
             self._seen = self._replace(body)
+        except OSError as error:
+            raise explained(self.path, "was not written", error) from error
         self._body = body
 
     def _replace(self, body: Body) -> tuple[int, ...] | None:

@@ -31,13 +31,18 @@ _CURES = {
 
 @contextmanager
 def translated(path: Path, what: str) -> Iterator[None]:
-    """Turn what the system raises into a ``PublishError``: *path* and *what*, and the cure."""
+    """Turn what the system raises into a ``PublishError``."""
     try:
         yield
     except OSError as error:
-        code = errno.errorcode.get(error.errno or 0, "UNKNOWN")
-        cure = _CURES.get(error.errno or 0, error.strerror)
-        raise PublishError(str(path), code, f"{path} {what} ({code}): {cure}.") from error
+        raise explained(path, what, error) from error
+
+
+def explained(path: Path, what: str, error: OSError) -> PublishError:
+    """What the system raised, for people: *path* and *what*, and the cure."""
+    code = errno.errorcode.get(error.errno or 0, "UNKNOWN")
+    cure = _CURES.get(error.errno or 0, error.strerror)
+    return PublishError(str(path), code, f"{path} {what} ({code}): {cure}.")
 
 
 def refuse_unpublishable(path: Path, mounts: Mapping[str, str]) -> None:

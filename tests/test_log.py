@@ -43,6 +43,16 @@ def test_lines_are_json_objects_with_time_and_level() -> None:
     assert (theirs["event"], theirs["level"]) == ("task x failed", "error")
 
 
+def test_any_text_can_be_logged() -> None:
+    """The name of a file need not be UTF-8, and what is no JSON is shown as Python does."""
+    out = io.StringIO()
+    writer = configure("info", "json", dropped=lambda: None, out=out)
+    for value in ("\udc80", 1j, {"a": (1, None)}):
+        structlog.get_logger("x").info("said", value=value)
+    writer.close()
+    assert [json.loads(line)["value"] for line in out.getvalue().splitlines()] == ["\udc80", "1j", {"a": [1, None]}]
+
+
 def test_an_exception_is_in_the_line() -> None:
     """One of asyncio's, which nobody caught."""
     out = io.StringIO()

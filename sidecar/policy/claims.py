@@ -38,11 +38,11 @@ class Claims:
         self._by_address: dict[str, Member | tuple[Member, ...]] = {}
         """Who claims it; nearly always it is one."""
 
-    def put(self, key: str, member: Member | None) -> set[str]:
+    def put(self, key: str, member: Member | None) -> list[str]:
         """*member* is now under *key*, or nobody. Return the keys of others to whom that may matter."""
         before = self._members.get(key)
         if before is member:
-            return set()
+            return []
         others: tuple[Member, ...] = ()
         if before is not None:
             del self._members[key]
@@ -53,7 +53,7 @@ class Claims:
             already = self._claimants(member.address)
             self._note(member.address, (*already, member))
             others += already
-        return {other.key for other in others}
+        return [other.key for other in others]
 
     def holder(self, key: str) -> Member | None:
         """The member under *key* if it has its address, None if another one has it or there is none."""

@@ -86,14 +86,15 @@ class Selection:
         for key in judged:
             member = union.get(key)
             able = member is not None and eligible(member, self._rules, self.own)
-            rivals |= self._claims.put(key, member if able else None)
+            rivals.update(self._claims.put(key, member if able else None))
         judged |= rivals
         for key in judged:
             self._stand(key)
-        if self.facts != before:
+        facts = self.facts
+        if facts != before:
             judged |= self._standing.keys()
         judged |= self._mark(judged)
-        return {key: self.members.get(key) for key in judged if self._admit(key)}
+        return {key: self.members.get(key) for key in judged if self._admit(key, facts)}
 
     def tolerates(self, member: Member) -> bool:
         """Whether *member*, which left, may stay in the file for a while, as it is there, beside those selected now.
@@ -142,10 +143,10 @@ class Selection:
         before, self._seed = self._seed, self._founder.seed
         return {before, self._seed} - {""} if before != self._seed else set()
 
-    def _admit(self, key: str) -> bool:
+    def _admit(self, key: str, facts: Facts) -> bool:
         """Put the member in or take it out; tell whether that changed anything."""
         before, after = self.members.get(key), self._standing.get(key)
-        if after is None or not admitted(after, self._rules, self.facts):
+        if after is None or not admitted(after, self._rules, facts):
             self.turnover += before is not None
             return self.members.pop(key, None) is not None
         if key == self._seed:

@@ -1,8 +1,8 @@
 """List, watch, relist: how a collection of the API server is followed, to client-go's specification.
 
 The loops are split by how they end. ``events`` never ends. ``_list`` ends with a complete answer. ``_watch`` ends when
-the resourceVersion is of no use any more. ``_connection`` is one WATCH and ends for any reason, which ``_aftermath``
-turns into what to do next. ``lines`` (in ``stream``) ends with the bytes.
+the resourceVersion is of no use any more. ``_connection_events`` is one WATCH and ends for any reason, which ``_watch``
+turns into what to do next.
 
 Rules (client-go tools/cache/reflector.go, KEP-5504), each with a test:
 
@@ -27,7 +27,7 @@ from sidecar.metrics import EVENT_TYPES
 from sidecar.sources.backoff import Backoff
 from sidecar.sources.collection import reader
 from sidecar.sources.objects import decode_page, decode_status, event_decoder, is_older
-from sidecar.sources.stream import lines
+from sidecar.sources.stream import Lines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -211,9 +211,10 @@ class Reflector:
                 recovered = self._established()
                 if recovered:
                     yield recovered
-                async for batch in lines(chunks):
+                lines = Lines()
+                async for chunk in chunks:
                     arrived = self.progressed = self._clock()
-                    for line in batch:
+                    for line in lines.feed(chunk):
                         eventful = True
                         event = self._decode(line, arrived)
                         if event:

@@ -54,13 +54,14 @@ class Writer:
 
     def write(self, line: str) -> None:
         """Take a line (or a piece of one)."""
-        if self._thread is None and self._write_now(line.encode()):
+        body = line.encode(errors="backslashreplace")
+        if self._thread is None and self._write_now(body):
             return
         if self._thread is None:
             self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
             self._thread.start()
         try:
-            self._lines.put_nowait(line)
+            self._lines.put_nowait(body.decode())
         except queue.Full:
             self._dropped()
 
@@ -98,8 +99,9 @@ class Relay(logging.Handler):
     """Gives the standard library's log records to structlog. Its own ProcessorFormatter would be 0.2 MB for that."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Say it like a line of ours."""
-        structlog.get_logger().log(record.levelno, record.getMessage(), exc_info=record.exc_info)
+        """Say it like a line of ours, with one of the levels that everybody knows."""
+        level = min(max(record.levelno // 10, 1), 5) * 10
+        structlog.get_logger().log(level, record.getMessage(), exc_info=record.exc_info)
 
 
 def _json(line: object, default: Callable[[object], object]) -> str:

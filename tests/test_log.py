@@ -35,12 +35,24 @@ def test_lines_are_json_objects_with_time_and_level() -> None:
     writer = configure("info", "json", dropped=lambda: None, out=out)
     structlog.get_logger("x").info("published", members=3)
     structlog.get_logger("x").debug("too low")
-    logging.getLogger("asyncio").error("task %s failed", "x")
+    logging.getLogger("asyncio").log(logging.ERROR + 1, "task %s failed", "x")
     writer.close()
     ours, theirs = (json.loads(line) for line in out.getvalue().splitlines())
     assert (ours["event"], ours["members"], ours["level"]) == ("published", 3, "info")
     assert ours["time"].endswith("Z")
     assert (theirs["event"], theirs["level"]) == ("task x failed", "error")
+
+
+def test_a_console_shows_any_text() -> None:
+    """Also the name of a file that is not UTF-8."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as out, os.fdopen(reading) as reader:
+        writer = configure("info", "console", dropped=lambda: None, out=out)
+        structlog.get_logger("x").info("said", value="\udc80")
+        structlog.get_logger("x").info("x" * 10_000 + "\udc80")
+        assert "udc80" in reader.readline()
+        assert "udc80" in reader.readline()
+        writer.close()
 
 
 def test_any_text_can_be_logged() -> None:

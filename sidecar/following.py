@@ -125,7 +125,7 @@ class Following:
         async for event in source.events():
             self._keeper.take(event)
             # A change of members is no reason to choose again, and a fleet has many of them.
-            if isinstance(event, Listed | Failed | Recovered) or self._warned or track.warnings:
+            if isinstance(event, (Listed, Failed, Recovered)) or self._warned or track.warnings:
                 self._news.set()
 
     async def _wait(self, until: float) -> float:

@@ -101,7 +101,7 @@ class Keeper:
     def take(self, event: Event) -> None:
         """Feed the pipeline."""
         self._pipeline.take(event)
-        if self._held_by or not isinstance(event, Failed | Recovered):
+        if self._held_by or not isinstance(event, (Failed, Recovered)):
             self._changed.set()  # what holds the first set back is told with the newest reason
 
     def desire(self, replicas: int) -> None:

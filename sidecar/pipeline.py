@@ -139,7 +139,7 @@ class Pipeline:
         track = self._by_scope[event.scope]
         synced = track.state.synced
         changed = track.take(event)
-        if track is not self.active or not isinstance(event, Listed | Applied | Deleted):
+        if track is not self.active or not isinstance(event, (Listed, Applied, Deleted)):
             return
         if isinstance(event, Listed):
             self._difference.listed(event.scope, event.arrived)

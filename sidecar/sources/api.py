@@ -152,7 +152,7 @@ class Connection:
     async def _chunks(self, response: aiohttp.ClientResponse, silence: Silence) -> AsyncIterator[bytes]:
         with translated(self.credentials.host):
             try:
-                async for chunk in response.content.iter_any():
+                while chunk := await response.content.readany():
                     silence.heard()
                     yield chunk
             except TimeoutError as error:
@@ -252,9 +252,9 @@ def _error(explanation: sentences.Explanation, retry_after: float = 0.0) -> Sour
     return SourceError(explanation.reason, explanation.sentence, retry_after)
 
 
-async def _refusal(verb: str, path: str, response: aiohttp.ClientResponse, seconds: float) -> SourceError:
-    """The error for an answer that is one, after at most so many *seconds* for its body."""
-    body = await _explanation(response, seconds)
+async def _refusal(verb: str, path: str, response: aiohttp.ClientResponse, patience: float) -> SourceError:
+    """The error for an answer that is one, after at most *patience* seconds for its body."""
+    body = await _explanation(response, patience)
     status = decode_status(body)
     said = (status.message or body[:200].decode(errors="replace").strip().partition("\n")[0]).rstrip(".")
     after = response.headers.get("Retry-After", "")

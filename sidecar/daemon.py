@@ -249,7 +249,7 @@ def run(settings: Settings, *, once: bool = False) -> None:
     Raises:
         SidecarError: if there is no use in going on.
     """
-    gc.disable()  # to look for garbage again and again while everything is imported is a tenth of the start
+    gc.disable()  # to look for garbage again and again while everything is imported takes 10 ms of the start
     daemon = Daemon(settings, os.environ)
     writer = log.configure(settings.log_level, settings.log_format, dropped=daemon.metrics.log_dropped.inc)
     try:

@@ -155,7 +155,9 @@ class Keeper:
             return self._retry_at, pending
         if not self.first_publication.is_set():
             return now, pending
-        return min(until, self._pace.due(pending, self._published_at)) if pending else until, pending
+        if pending:
+            until = min(until, self._pace.due(pending, self._published_at))
+        return until, pending
 
     def _situation(self, shrink: Hold | None) -> Situation:
         """What the guards look at now."""

@@ -88,7 +88,7 @@ class File:
 
     def __init__(self, path: Path, *, sync: bool, system: System = os) -> None:
         self.path = path
-        self._directory, self._name = str(path.parent), str(path)
+        self._directory, self._target = str(path.parent), str(path)
         self._sync = sync
         self._system = system
         self._seen: tuple[int, ...] | None = None
@@ -97,7 +97,7 @@ class File:
     def holds(self, body: Body) -> bool:
         """Whether the file exists with exactly *body*. Reads it only if it is not as this object left it."""
         try:
-            stamp = _stamp(os.lstat(self._name))
+            stamp = _stamp(os.lstat(self._target))
             if stamp == self._seen:
                 return self._body == body
             if stamp is None or self.path.read_bytes() != b"".join(body):
@@ -123,7 +123,7 @@ class File:
         temporary = f"{self._directory}/.{self.path.name}.{os.urandom(4).hex()}.tmp"
         try:
             stamp = self._write(temporary, body)
-            self._system.rename(temporary, self._name)
+            self._system.rename(temporary, self._target)
         except BaseException:
             with suppress(OSError):
                 self._system.unlink(temporary)

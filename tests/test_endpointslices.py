@@ -6,6 +6,7 @@ reflector's.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -315,6 +316,15 @@ def test_what_is_remembered_of_a_slice_makes_no_difference(history: list[Json | 
             remembering.forget(obj)
         else:
             assert read(encoded(obj)) == project(obj)
+
+
+@pytest.mark.parametrize("indent", [None, 0, 2])
+def test_what_is_remembered_may_be_printed_in_any_way(indent: int | None) -> None:
+    """With or without white space, and from one to the next."""
+    read = reading()
+    for count in (1, 3, 3, 2, 0, 4):
+        obj = endpoint_slice(endpoints=[endpoint(number) for number in range(count)])
+        assert read(json.dumps(obj, indent=indent).encode()) == project(obj)
 
 
 def test_an_endpoint_that_did_not_change_is_the_same_member() -> None:

@@ -54,11 +54,11 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     keepalive_interval: int = 10
     keepalive_count: int = 3
     """A dead peer of an idle connection is noticed after 20 s + 3 x 10 s."""
+    unacknowledged_ms: int = 45_000
+    """TCP_USER_TIMEOUT, in milliseconds: the same for a connection with data on its way."""
     idle: float = 1.0
     """That a connection is kept for the next request: the pages of a LIST follow each other at once, and then there is
     none for a long time, while a TLS connection is 0.3 MB."""
-    unacknowledged_ms: int = 45_000
-    """TCP_USER_TIMEOUT, in milliseconds: the same for a connection with data on its way."""
 
 
 CHUNK = 2**18

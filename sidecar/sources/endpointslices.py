@@ -15,8 +15,6 @@ import msgspec
 from sidecar.members import Group, Member
 from sidecar.sources.collection import Collection
 from sidecar.sources.objects import (
-    SERVICE_NAME,
-    Labels,
     Metadata,
     Object,
     Port,
@@ -33,6 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sidecar.sources.objects import Projection
+
+
+SERVICE_NAME = "kubernetes.io/service-name"
+"""The label by which an EndpointSlice says which Service it belongs to (discovery/v1, ``LabelServiceName``)."""
 
 
 class Conditions(Wire, frozen=True, gc=False):
@@ -55,6 +57,12 @@ class Endpoint(Wire, frozen=True, gc=False):
 
 
 _NULL = msgspec.Raw(b"null")
+
+
+class Labels(Wire, frozen=True, gc=False):
+    """The one label that is read."""
+
+    service: str = msgspec.field(name=SERVICE_NAME, default="")
 
 
 class SliceMetadata(Metadata, frozen=True, gc=False):
@@ -128,7 +136,7 @@ class EndpointSlices:
         """
         meta, text = found.metadata, bytes(found.endpoints)
         origin = endpoint_slice_origin(meta)
-        if text in {b"null", b"[]"}:  # the controller's placeholder has no ports either, hence none to miss
+        if text in (b"null", b"[]"):  # the controller's placeholder has no ports either, hence none to miss
             return Group(origin, version(meta), {})
         port, problem = choose_port(found.ports or [], self._projection.port, origin)
         if found.address_type == "FQDN" or problem:  # FQDN is deprecated and names no address
@@ -147,7 +155,7 @@ class EndpointSlices:
 
     def _joined(self, known: _Known, text: bytes) -> dict[str, Member]:
         """The members if there are only new ones after the known; else nothing."""
-        before = known.text[:-1]
+        before = memoryview(known.text)[:-1]
         if not text.startswith(before):
             return {}
         joined = _decode_endpoints(b"[" + text[len(before) :].lstrip(b", \t\r\n"))

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SERVICE_NAME = "kubernetes.io/service-name"
-"""The label by which an EndpointSlice says which Service it belongs to (discovery/v1, ``LabelServiceName``)."""
-
 
 class Wire(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """What all wire types have in common."""
@@ -39,12 +36,6 @@ class Object(Wire, frozen=True, gc=False):
 
 
 K = TypeVar("K", bound=Object)
-
-
-class Labels(Wire, frozen=True, gc=False):
-    """The one label that is read."""
-
-    service: str = msgspec.field(name=SERVICE_NAME, default="")
 
 
 class Port(Wire, frozen=True, gc=False):

@@ -1,6 +1,6 @@
 """How long a peer may be silent.
 
-aiohttp's own read time-out sets a timer anew at each piece of a body, which is a twentieth of what a change costs; this
+aiohttp's own read time-out sets a timer anew at each piece of a body, which is a fortieth of what a change costs; this
 one is set once in a period, and looks then when something was heard last.
 """
 

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 from sidecar import __version__
 from sidecar.errors import SettingsError, SidecarError
-from sidecar.options import OPTIONS, PREFIX, resolve
+from sidecar.settings.options import OPTIONS, PREFIX, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sidecar.options import Option
-    from sidecar.settings import Settings
+    from sidecar.settings.options import Option
+    from sidecar.settings.values import Settings
 
     Texts = dict[str, tuple[str, list[str]]]
 
@@ -63,13 +63,13 @@ def _leave(number: int, frame: object) -> NoReturn:
 
 def _command(arguments: argparse.Namespace, unknown: Sequence[str]) -> int:
     if arguments.command == "formats":
-        from sidecar import samples  # noqa: PLC0415 - not on the daemon's way
+        from sidecar.formats import samples  # noqa: PLC0415 - not on the daemon's way
 
         print(samples.text(), end="")  # noqa: T201
         return 0
     if arguments.command == "demo":
         try:
-            from sidecar import demo  # noqa: PLC0415 - the daemon never imports the simulator
+            from sidecar.demo import demo  # noqa: PLC0415 - the daemon never imports the simulator
         except ImportError as error:
             raise SidecarError("The demo is not in the image: run python -m sidecar demo in a checkout.") from error
         return demo.main(arguments.listen, arguments.seconds)
@@ -78,7 +78,7 @@ def _command(arguments: argparse.Namespace, unknown: Sequence[str]) -> int:
 
         return command.main(lambda: parse(vars(arguments), os.environ, unknown), arguments.output_format)
     settings = parse(vars(arguments), os.environ, unknown)
-    from sidecar import daemon  # noqa: PLC0415 - mistakes are told before half a second of imports
+    from sidecar.daemon import daemon  # noqa: PLC0415 - mistakes are told before half a second of imports
 
     daemon.run(settings, once=arguments.command == "once")
     return 0

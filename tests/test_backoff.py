@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.sources.backoff import Backoff
+from sidecar.backoff import Backoff
 
 
 @dataclass

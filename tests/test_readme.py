@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from sidecar import samples
-from sidecar.metrics import Metrics
-from sidecar.options import OPTIONS
+from sidecar.formats import samples
+from sidecar.observability.metrics import Metrics
+from sidecar.settings.options import OPTIONS
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

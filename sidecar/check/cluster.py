@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sidecar.check.facts import Answers
-from sidecar.check.rights import WHOAMI, is_allowed, questions, username
+from sidecar.check.permissions import WHOAMI, is_allowed, questions, username
 from sidecar.check.services import Seen, Service, decode_service
+from sidecar.daemon.replicas import desired
 from sidecar.errors import SourceError
-from sidecar.sources.collection import reader
-from sidecar.sources.objects import decode_page
-from sidecar.sources.replicas import desired
-from sidecar.sources.sentences import ANONYMOUS
+from sidecar.sources.kubernetes.collection import reader
+from sidecar.sources.kubernetes.explanations import ANONYMOUS
+from sidecar.sources.kubernetes.objects import decode_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import TypeVar
 
-    from sidecar.check.rights import Question, Right
-    from sidecar.members import Group
-    from sidecar.sources.api import Connection
-    from sidecar.sources.collection import Collection
+    from sidecar.check.permissions import Question, Right
+    from sidecar.membership.member import Group
+    from sidecar.sources.kubernetes.collection import Collection
+    from sidecar.sources.kubernetes.connection import Connection
 
     T = TypeVar("T")
 

@@ -10,28 +10,28 @@ from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 
-from sidecar import wiring
 from sidecar.check import cluster, volumes
 from sidecar.check.facts import Facts
 from sidecar.check.findings import Finding, exit_code, in_json, in_text
 from sidecar.check.report import findings
 from sidecar.check.targets import collections_of, rights_of, targets_of, wishes_of
+from sidecar.daemon import parts
 from sidecar.errors import SettingsError, SourceError
-from sidecar.metrics import Metrics
-from sidecar.sources.api import Connection, Patience
-from sidecar.sources.credentials import Credentials
-from sidecar.sources.inquiry import Inquiry
-from sidecar.sources.objects import EVERYWHERE
-from sidecar.sources.records import Wanted
-from sidecar.sources.resolver import Resolver
+from sidecar.observability.metrics import Metrics
+from sidecar.sources.dns.query import Inquiry
+from sidecar.sources.dns.records import Wanted
+from sidecar.sources.dns.resolver import Resolver
+from sidecar.sources.kubernetes.connection import Connection, Patience
+from sidecar.sources.kubernetes.credentials import Credentials
+from sidecar.sources.kubernetes.objects import EVERYWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sidecar.check.facts import Answers
     from sidecar.check.targets import Targets
-    from sidecar.settings import Settings
-    from sidecar.sources.records import Outcome
+    from sidecar.settings.values import Settings
+    from sidecar.sources.dns.records import Outcome
 
 PATIENCE = Patience(connect=5.0, list_total=20.0, list_read=10.0)
 """Seconds: somebody waits for the answer, in a terminal or as an init container."""
@@ -70,7 +70,7 @@ def _leave(number: int, frame: object) -> NoReturn:
 async def examine(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
     """Look at everything that the settings name, and say what is found."""
     metrics = Metrics([])
-    loader = wiring.loader(settings, in_pod="KUBERNETES_SERVICE_HOST" in environ)
+    loader = parts.loader(settings, in_pod="KUBERNETES_SERVICE_HOST" in environ)
     credentials = Credentials(loader, asyncio.get_running_loop().time, metrics)
     namespace, wishes, trouble = "", wishes_of(settings), ""
     try:
@@ -79,7 +79,7 @@ async def examine(settings: Settings, environ: Mapping[str, str]) -> list[Findin
         trouble = f"{error} Name a kubeconfig with --kubeconfig, or mount the token of the pod's service account."
         wishes = wishes._replace(falls_back="KUBERNETES_SERVICE_HOST" in environ)
     if trouble or wishes.source == "dns":
-        namespace = wiring.own_namespace()
+        namespace = parts.own_namespace()
     targets = targets_of(settings, namespace or "default")
     async with asyncio.TaskGroup() as tasks:
         outputs = [output.path for output in settings.output]

@@ -8,10 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sidecar.check.directories import Directory
-    from sidecar.check.rights import Question, Right
+    from sidecar.check.permissions import Question, Right
     from sidecar.check.services import Seen, Service
     from sidecar.errors import SourceError
-    from sidecar.sources.records import Outcome
+    from sidecar.sources.dns.records import Outcome
 
 
 class Answers(NamedTuple):

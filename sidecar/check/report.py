@@ -4,37 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidecar.check import directories, names, roles, services
+from sidecar.check import directories, dns, roles, services
 from sidecar.check.findings import Finding, Level, not_checked
 from sidecar.check.services import Seen, Service
 from sidecar.errors import SourceError
-from sidecar.sources.sentences import SERVICE_ACCOUNT, subject
+from sidecar.sources.kubernetes.explanations import SERVICE_ACCOUNT, subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sidecar.check.facts import Answers, Facts
-    from sidecar.check.rights import Question, Right
+    from sidecar.check.permissions import Question, Right
     from sidecar.check.services import Wishes
-    from sidecar.sources.records import Outcome
+    from sidecar.sources.dns.records import Outcome
 
 
 def findings(facts: Facts, wishes: Wishes, fsync: str) -> list[Finding]:
     """Everything there is to say."""
     answers = facts.answers
     volumes = [finding for seen in facts.directories for finding in directories.judge(seen, fsync)]
-    dns = [_of_name(name, said, answers, wishes.source) for name, said in facts.outcomes.items()]
-    works = bool(dns) and all(finding.level == "ok" for finding in dns)
+    names = [_of_name(name, said, answers, wishes.source) for name, said in facts.outcomes.items()]
+    works = bool(names) and all(finding.level == "ok" for finding in names)
     if isinstance(answers, str):
-        return [*volumes, _unreachable(answers, wishes, dns_works=works), *dns]
-    return [*volumes, *_of_api(answers, wishes, dns_works=works), *dns]
+        return [*volumes, _unreachable(answers, wishes, dns_works=works), *names]
+    return [*volumes, *_of_api(answers, wishes, dns_works=works), *names]
 
 
 def _of_name(name: str, said: Mapping[str, Outcome], answers: Answers | str, source: str) -> Finding:
     service, seen = (None, None) if isinstance(answers, str) else (answers.services.get(name), answers.seen.get(name))
     ready = sum(member.ready for member in seen.members) if isinstance(seen, Seen) else None
     cluster_ip = service.spec.cluster_ip if isinstance(service, Service) else ""
-    return names.judge(name, said, source=source, ready=ready, cluster_ip=cluster_ip)
+    return dns.judge(name, said, source=source, ready=ready, cluster_ip=cluster_ip)
 
 
 def _unreachable(sentence: str, wishes: Wishes, *, dns_works: bool) -> Finding:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from sidecar.check.findings import Finding
-from sidecar.sources import sentences
-from sidecar.sources.sentences import SERVICE_ACCOUNT
+from sidecar.sources.kubernetes import explanations
+from sidecar.sources.kubernetes.explanations import SERVICE_ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sidecar.check.rights import Question, Right
+    from sidecar.check.permissions import Question, Right
 
 GRANTED = ("get", "list", "watch")
 """The verbs of the Role: ``get`` is for people with kubectl."""
@@ -36,7 +36,7 @@ def judge(right: Right, denied: Sequence[Question], user: str) -> Finding:
         denied: the questions about it that were answered with no.
         user: who asks; empty if that is not known.
     """
-    who = sentences.subject(user) if user else "this user"
+    who = explanations.subject(user) if user else "this user"
     if not denied:
         return Finding("ok", right.subject, f"{_capital(who)} may list and watch what the source follows.")
     verbs = " and ".join(dict.fromkeys(question.verb for question in denied))

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from sidecar.check.findings import Finding
-from sidecar.sources.objects import Port, choose_port
+from sidecar.sources.kubernetes.objects import Port, choose_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sidecar.members import Member
+    from sidecar.membership.member import Member
 
 
 class ServicePort(msgspec.Struct, frozen=True, rename="camel"):

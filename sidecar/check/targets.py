@@ -8,20 +8,20 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sidecar.check.rights import needed
+from sidecar.check.permissions import needed
 from sidecar.check.services import Wishes
-from sidecar.sources.endpoints import endpoints
-from sidecar.sources.endpointslices import endpoint_slices
-from sidecar.sources.objects import Projection
-from sidecar.sources.pods import PodProjection, pods
-from sidecar.ways import kinds
+from sidecar.failover.candidates import kinds
+from sidecar.sources.kubernetes.endpoints import endpoints
+from sidecar.sources.kubernetes.endpointslices import endpoint_slices
+from sidecar.sources.kubernetes.objects import Projection
+from sidecar.sources.kubernetes.pods import PodProjection, pods
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sidecar.check.rights import Right
-    from sidecar.settings import Settings
-    from sidecar.sources.collection import Collection
+    from sidecar.check.permissions import Right
+    from sidecar.settings.values import Settings
+    from sidecar.sources.kubernetes.collection import Collection
 
 
 class Targets(NamedTuple):

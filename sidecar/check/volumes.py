@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from sidecar.check.directories import Directory
 from sidecar.errors import PublishError
-from sidecar.publisher import File
-from sidecar.volume import in_memory, read_mounts, refuse_unpublishable, translated
+from sidecar.output.publisher import File
+from sidecar.output.volume import in_memory, read_mounts, refuse_unpublishable, translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

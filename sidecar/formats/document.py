@@ -16,7 +16,7 @@ from msgspec.structs import replace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from sidecar.members import Member
+    from sidecar.membership.member import Member
 
 
 LAST_PORT = 65535

@@ -16,7 +16,7 @@ from sidecar.formats.document import Format, Frame
 from sidecar.formats.hostport import hostport
 
 if TYPE_CHECKING:
-    from sidecar.members import Member
+    from sidecar.membership.member import Member
 
 _XML_HEAD = """\
 <?xml version="1.0" encoding="UTF-8"?>

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidecar.union import is_ipv6
+from sidecar.membership.union import is_ipv6
 
 if TYPE_CHECKING:
-    from sidecar.members import Member
+    from sidecar.membership.member import Member
 
 
 def hostport(member: Member) -> str:

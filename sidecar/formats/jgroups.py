@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sidecar.formats.document import Format, Frame
 
 if TYPE_CHECKING:
-    from sidecar.members import Member
+    from sidecar.membership.member import Member
 
 _HEAD = b"# The members, for TCPPING initial_hosts_file; kept by membership-sidecar.\n"
 

@@ -13,7 +13,7 @@ import msgspec
 from sidecar.formats.document import Format, Frame
 
 if TYPE_CHECKING:
-    from sidecar.members import Member
+    from sidecar.membership.member import Member
 
 SCHEMA = "membership/v1"
 

@@ -10,8 +10,8 @@ import pytest
 
 from sidecar import __version__
 from sidecar.cli import parse
-from sidecar.options import OPTIONS
-from sidecar.settings import duration
+from sidecar.settings.options import OPTIONS
+from sidecar.settings.values import duration
 from tests.cluster.api import Json
 from tests.cluster.kubectl import Kubectl, KubectlFailed
 from tests.deploy.manifests import (

@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 
 from sidecar.formats import FORMATS, render
-from sidecar.members import Member
-from sidecar.samples import member
+from sidecar.formats.samples import member
+from sidecar.membership.member import Member
 
 
 def a_member(number: int, address: str, port: int | None) -> Member:

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sidecar.members import Member
-from sidecar.metrics import Metrics
-from sidecar.sources.collection import Collection
-from sidecar.sources.reflector import Reflector, Timing
-from tests.builders import Followed, connected, following, grants
+from sidecar.membership.member import Member
+from sidecar.observability.metrics import Metrics
+from sidecar.sources.kubernetes.collection import Collection
+from sidecar.sources.kubernetes.reflector import Reflector, Timing
 from tests.cluster.control_plane import ControlPlane
+from tests.support.builders import Followed, connected, following, grants
 
 PATIENCE = 20.0
 """Seconds for controllers and events on a busy machine; a failure, never the way to success."""

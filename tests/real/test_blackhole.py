@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.sources.api import Patience
+from sidecar.sources.kubernetes.connection import Patience
 from tests.cluster import objects
 from tests.cluster.api import Api
 from tests.cluster.control_plane import ControlPlane

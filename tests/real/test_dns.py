@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from sidecar.members import Failed, Listed, Member
-from sidecar.metrics import Metrics
-from sidecar.sources.belief import Confirmation
-from sidecar.sources.dns import Dns, Timing
-from sidecar.sources.names import Nameserver
-from sidecar.sources.records import Wanted
-from sidecar.sources.resolver import Patience, Resolver
-from tests.builders import Followed, following
+from sidecar.membership.member import Failed, Listed, Member
+from sidecar.observability.metrics import Metrics
+from sidecar.sources.dns.confirmation import Confirmation
+from sidecar.sources.dns.names import Nameserver
+from sidecar.sources.dns.records import Wanted
+from sidecar.sources.dns.resolver import Patience, Resolver
+from sidecar.sources.dns.source import Dns, Timing
 from tests.cluster import objects
 from tests.cluster.api import Api
 from tests.cluster.coredns import CoreDns
 from tests.real.scene import TTL, figure, write_members
+from tests.support.builders import Followed, following
 
 PATIENCE = 20.0
 """Seconds for CoreDNS to hear of a change, on a machine that is busy with other tests."""

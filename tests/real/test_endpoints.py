@@ -3,9 +3,9 @@
 What becomes of more than a thousand addresses is in ``test_sources``: it is the daemon that tells of it.
 """
 
-from sidecar.members import Failed
-from sidecar.sources.endpoints import endpoints
-from sidecar.sources.objects import Projection
+from sidecar.membership.member import Failed
+from sidecar.sources.kubernetes.endpoints import endpoints
+from sidecar.sources.kubernetes.objects import Projection
 from tests.cluster import objects
 from tests.cluster.api import Api, Json
 from tests.cluster.control_plane import ControlPlane

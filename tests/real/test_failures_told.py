@@ -20,13 +20,13 @@ from sidecar.simulator import (
     Simulator,
     TooManyRequests,
 )
-from tests.builders import certificate
 from tests.cluster import objects
 from tests.cluster.access import write_kubeconfig
 from tests.cluster.api import Api
 from tests.cluster.control_plane import ControlPlane
 from tests.real import scene
 from tests.real.sidecar import PATIENCE, ROLE, Sidecar
+from tests.support.builders import certificate
 
 
 async def told(one: Sidecar, sentence: str) -> None:

@@ -12,12 +12,11 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import pytest
 
+from sidecar.daemon.replicas import desired
 from sidecar.errors import SourceError
-from sidecar.members import Listed
-from sidecar.sources.objects import Projection
-from sidecar.sources.pods import PodProjection, pods
-from sidecar.sources.replicas import desired
-from tests.builders import Followed, connected, grants
+from sidecar.membership.member import Listed
+from sidecar.sources.kubernetes.objects import Projection
+from sidecar.sources.kubernetes.pods import PodProjection, pods
 from tests.cluster import binaries, objects
 from tests.cluster.api import Api
 from tests.cluster.control_plane import ControlPlane
@@ -25,6 +24,7 @@ from tests.cluster.programs import Program
 from tests.real.following import PATIENCE, members, reflected, states, until_states
 from tests.real.scene import ACCOUNT, user
 from tests.real.workloads import held, run_all, workload
+from tests.support.builders import Followed, connected, grants
 
 READ_PODS = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import SourceError
-from sidecar.sources.api import Connection
-from tests.builders import certificate, connected, encoded, grants
+from sidecar.sources.kubernetes.connection import Connection
 from tests.cluster.api import path_of
 from tests.cluster.control_plane import ControlPlane
 from tests.real import scene
+from tests.support.builders import certificate, connected, encoded, grants
 
 
 async def ask(connection: Connection, path: str, verb: str) -> None:

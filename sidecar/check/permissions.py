@@ -1,0 +1,138 @@
+"""Which verbs on which resources the source needs, and how the API server is asked for them.
+
+Pure: the requests are made in ``cluster``, and what follows from the answers is in ``roles``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from sidecar.sources.kubernetes.explanations import qualified
+from sidecar.sources.kubernetes.objects import EVERYWHERE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NEEDED = ("list", "watch")
+"""The verbs without which nothing works."""
+
+_RESOURCES = {
+    "endpointslice": ("discovery.k8s.io", "endpointslices"),
+    "endpoints": ("", "endpoints"),
+    "pods": ("", "pods"),
+}
+"""API group and resource, by source."""
+
+
+class Right(NamedTuple):
+    """To follow a collection."""
+
+    group: str
+    resource: str
+    namespace: str
+    """Empty for all."""
+    names: tuple[str, ...] = ()
+    """If it is only about the objects of these names."""
+
+    @property
+    def subject(self) -> str:
+        """As findings name it."""
+        where = f"in {self.namespace}" if self.namespace else "everywhere"
+        return f"rights {qualified(self.resource, self.group)} {where}"
+
+
+class Question(NamedTuple):
+    """Whether one verb is allowed."""
+
+    right: Right
+    verb: str
+    name: str = ""
+
+    @property
+    def body(self) -> bytes:
+        """A SelfSubjectAccessReview (authorization.k8s.io/v1), which every user may ask for (``system:basic-user``)."""
+        attributes = {
+            "namespace": self.right.namespace,
+            "verb": self.verb,
+            "group": self.right.group,
+            "resource": self.right.resource,
+            "name": self.name,
+        }
+        return msgspec.json.encode(
+            {
+                "apiVersion": "authorization.k8s.io/v1",
+                "kind": "SelfSubjectAccessReview",
+                "spec": {"resourceAttributes": attributes},
+            }
+        )
+
+
+class _Verdict(msgspec.Struct):
+    allowed: bool = False
+
+
+class _Review(msgspec.Struct):
+    status: _Verdict
+
+
+class _User(msgspec.Struct):
+    username: str = ""
+
+
+class _UserStatus(msgspec.Struct, rename="camel"):
+    user_info: _User
+
+
+class _UserReview(msgspec.Struct):
+    status: _UserStatus
+
+
+WHOAMI = b'{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}'
+"""The question who is asking (authentication.k8s.io/v1, since Kubernetes 1.28)."""
+
+
+def is_allowed(body: bytes) -> bool:
+    """The verdict of a SelfSubjectAccessReview.
+
+    Raises:
+        msgspec.MsgspecError: if *body* is none.
+    """
+    return msgspec.json.decode(body, type=_Review).status.allowed
+
+
+def username(body: bytes) -> str:
+    """The user of a SelfSubjectReview.
+
+    Raises:
+        msgspec.MsgspecError: if *body* is none.
+    """
+    return msgspec.json.decode(body, type=_UserReview).status.user_info.username
+
+
+def needed(source: str, names: Iterable[tuple[str, str]]) -> list[Right]:
+    """The rights that a source needs, none for ``dns``.
+
+    Args:
+        source: ``endpointslice``, ``endpoints``, ``pods`` or ``dns``.
+        names: namespace (``*`` for all) and Service of what it follows; for pods, the Service is empty.
+    """
+    if source not in _RESOURCES:
+        return []
+    by_namespace: dict[str, set[str]] = {}
+    for namespace, name in names:
+        by_namespace.setdefault(namespace, set()).add(name)
+    return [
+        Right(
+            *_RESOURCES[source],
+            namespace.replace(EVERYWHERE, ""),
+            tuple(sorted(found)) if source == "endpoints" else (),
+        )
+        for namespace, found in sorted(by_namespace.items())
+    ]
+
+
+def questions(right: Right) -> list[Question]:
+    """What to ask of a right: each verb, on each object where it is about objects."""
+    return [Question(right, verb, name) for name in right.names or ("",) for verb in NEEDED]

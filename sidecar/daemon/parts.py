@@ -1,0 +1,59 @@
+"""What each part is told, from the settings: no part below the composition root knows ``Settings``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidecar.membership.policy.guards import Guards
+from sidecar.membership.policy.leaves import Calm
+from sidecar.membership.policy.rules import Rules
+from sidecar.sources.kubernetes.credentials import SERVICE_ACCOUNT, in_cluster, kubeconfig
+
+if TYPE_CHECKING:
+    from sidecar.settings.values import Settings
+    from sidecar.sources.kubernetes.credentials import Loader
+
+
+def rules(settings: Settings) -> Rules:
+    """Who may be published."""
+    return Rules(
+        not_ready=settings.not_ready,
+        terminating=settings.terminating,
+        own_pod=settings.own_pod,
+        split=settings.split != "off",
+        split_unknown=settings.split_unknown,
+        cluster_id=bool(settings.cluster_id),
+        seed=settings.seed == "oldest",
+    )
+
+
+def calm(settings: Settings) -> Calm:
+    """How leaves are restrained."""
+    return Calm(hold_down=settings.hold_down, max_shrink=settings.max_shrink, shrink_hold=settings.shrink_hold)
+
+
+def guards(settings: Settings) -> Guards:
+    """What the first publication waits for."""
+    return Guards(
+        least=settings.min_members,
+        stable_for=settings.stable_for,
+        require_self=settings.own_pod == "require",
+        split_unknown=settings.split_unknown,
+        start_timeout=settings.start_timeout,
+        start_outcome=settings.start_outcome,
+    )
+
+
+def loader(settings: Settings, *, in_pod: bool) -> Loader:
+    """Where the credentials come from: what is asked for, else the pod's service account, else the kubeconfig."""
+    if in_pod and (SERVICE_ACCOUNT / "token").exists() and not settings.kubeconfig and not settings.context:
+        return in_cluster()
+    return kubeconfig(settings.kubeconfig, settings.context or None)
+
+
+def own_namespace() -> str:
+    """The pod's, as the kubelet mounts it; empty where it does not."""
+    try:
+        return (SERVICE_ACCOUNT / "namespace").read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,137 @@
+"""How many replicas the workload of one's own pod should have, as its controller says.
+
+From the pod up its controllers to one that has nobody above it, since in a rollout a ReplicaSet wants only its part of
+what the Deployment wants. It takes the verb ``get`` on pods and on whatever is met on the way, and it is asked when
+needed rather than watched.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import msgspec
+
+from sidecar.errors import SourceError
+from sidecar.sources.kubernetes.objects import Wire, decoder
+from sidecar.sources.kubernetes.pods import PodMetadata  # noqa: TC001 - msgspec reads the annotations
+
+if TYPE_CHECKING:
+    from sidecar.sources.kubernetes.pods import Owner
+
+LONGEST_CHAIN = 4
+"""Controllers above each other; real are two, and owner references could form a ring."""
+
+INSTEAD = "Or give --min-members a number."
+"""The other cure of everything that goes wrong here."""
+
+
+class Reader(Protocol):
+    """What is needed of a connection."""
+
+    async def read(self, path: str) -> bytes:
+        """The body of a GET of one object, or a SourceError."""
+
+
+class Kind(NamedTuple):
+    """A kind of controller that is understood, and where its objects are."""
+
+    root: str
+    plural: str
+    group: str
+
+    @property
+    def resource(self) -> str:
+        """Its name in a Role, as kubectl knows it."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+POD = Kind("/api/v1", "pods", "")
+
+KINDS = {
+    ("apps", "Deployment"): Kind("/apis/apps/v1", "deployments", "apps"),
+    ("apps", "ReplicaSet"): Kind("/apis/apps/v1", "replicasets", "apps"),
+    ("apps", "StatefulSet"): Kind("/apis/apps/v1", "statefulsets", "apps"),
+    ("apps", "DaemonSet"): Kind("/apis/apps/v1", "daemonsets", "apps"),
+    ("", "ReplicationController"): Kind("/api/v1", "replicationcontrollers", ""),
+    ("apps.openshift.io", "DeploymentConfig"): Kind(
+        "/apis/apps.openshift.io/v1", "deploymentconfigs", "apps.openshift.io"
+    ),
+}
+"""By API group and kind."""
+
+
+class Spec(Wire, frozen=True, gc=False):
+    """The spec of any of them; a DaemonSet has no ``replicas``."""
+
+    replicas: int | None = None
+
+
+class ControllerStatus(Wire, frozen=True, gc=False):
+    """The status of a DaemonSet."""
+
+    desired_number_scheduled: int | None = None
+
+
+class Workload(Wire, frozen=True, gc=False):
+    """A pod or any of its controllers, as far as they are read."""
+
+    metadata: PodMetadata
+    spec: Spec = Spec()
+    status: ControllerStatus = ControllerStatus()
+
+
+_decode_workload = decoder(Workload)
+
+
+async def desired(connection: Reader, namespace: str, pod_name: str) -> int:
+    """The number of replicas that are wanted of the workload that the pod *pod_name* is of.
+
+    That is ``spec.replicas`` (1 if it is not said, as in apps/v1), of a DaemonSet ``status.desiredNumberScheduled``.
+
+    Raises:
+        SourceError: if it cannot be known; the sentence names the verb and the resource to grant, or why nobody knows.
+    """
+    found = await _read(connection, POD, namespace, pod_name)
+    owner = found.metadata.controller
+    if owner is None:
+        raise _unknown("not_found", f"the pod {namespace}/{pod_name} has no controller.")
+    for _ in range(LONGEST_CHAIN):
+        found = await _read(connection, _kind(owner, namespace), namespace, owner.name)
+        above = found.metadata.controller
+        if above is None:
+            return _number(found, owner, namespace)
+        owner = above
+    raise _unknown("malformed", f"the controllers of the pod {namespace}/{pod_name} have no end.")
+
+
+def _kind(owner: Owner, namespace: str) -> Kind:
+    group = owner.api_version.rpartition("/")[0]
+    try:
+        return KINDS[group, owner.kind]
+    except KeyError:
+        whose = f"the controller is the {owner.kind} {namespace}/{owner.name} of {owner.api_version or 'no API'}"
+        raise _unknown("not_found", f"{whose}, which is no kind that is understood.") from None
+
+
+def _number(found: Workload, owner: Owner, namespace: str) -> int:
+    if owner.kind != "DaemonSet":
+        return 1 if found.spec.replicas is None else found.spec.replicas
+    if found.status.desired_number_scheduled is None:
+        raise _unknown("not_found", f"the DaemonSet {namespace}/{owner.name} has no status yet.")
+    return found.status.desired_number_scheduled
+
+
+async def _read(connection: Reader, kind: Kind, namespace: str, name: str) -> Workload:
+    try:
+        return _decode_workload(await connection.read(f"{kind.root}/namespaces/{namespace}/{kind.plural}/{name}"))
+    except msgspec.MsgspecError as error:
+        raise _unknown("malformed", f"{kind.plural}/{namespace}/{name} is malformed: {error}.") from error
+    except SourceError as error:
+        needs = f"it takes the verb get on {kind.resource} in namespace {namespace}. "
+        raise _unknown(
+            error.reason, (needs if error.reason == "forbidden" else "") + error.sentence, error.retry_after
+        ) from error
+
+
+def _unknown(reason: str, why: str, retry_after: float = 0.0) -> SourceError:
+    return SourceError(reason, f"The wanted number of replicas is unknown: {why} {INSTEAD}", retry_after)

@@ -1,0 +1,1 @@
+"""``membership-sidecar demo``: the real sidecar against a simulated API server. Not in the image."""

@@ -1,0 +1,163 @@
+"""What must be so before the newest set may be published.
+
+Pure: every time is an argument, in seconds of one monotonic clock. Each guard has a reason, which is a metric's label,
+a sentence, and an end: the first file waits until ``--start-timeout`` at most, and then ``--start-outcome`` says
+whether it is written with what there is, waited for further, or the program ends. Where there is nothing that could be
+written (no complete answer, or the own group or cluster is not known) the program ends in place of writing. While
+files are there, be it a predecessor's, only these last guards hold, and for as long as it takes: the files stay true
+to what was known last.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sidecar.membership.policy.timing import Hold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REASONS = ("not-synced", "problem", "cluster-id", "split", "self", "min-members", "stable-for", "shrink")
+"""Why something may not be published, in the order in which it is looked at."""
+
+NEVER = float("inf")
+
+_PERCENT = re.compile(r"\d{1,3}%")
+
+
+class Least(msgspec.Struct, frozen=True):
+    """How many members the first file must have: a number, or a part of the desired replicas."""
+
+    number: int = 0
+    percent: int = 0
+    """Of the desired replicas, 1 to 100; 0 if a number was given."""
+
+    @classmethod
+    def parse(cls, text: str) -> Least:
+        """``3``, ``50%`` or ``replicas``, which is ``100%``.
+
+        Raises:
+            ValueError: with the rest of a sentence.
+        """
+        if text == "replicas":
+            return cls(percent=100)
+        if text.isdecimal():
+            return cls(number=int(text))
+        if not _PERCENT.fullmatch(text) or not 0 < int(text[:-1]) <= 100:  # noqa: PLR2004 - percent
+            raise ValueError(f"{text!r} is no number of members: write a number, 1% to 100%, or replicas")
+        return cls(percent=int(text[:-1]))
+
+    @property
+    def relative(self) -> bool:
+        """Whether the desired replicas must be known."""
+        return self.percent > 0
+
+    def of(self, desired: int) -> int:
+        """The number of members, where so many replicas are desired; a part of one is a whole one."""
+        return math.ceil(desired * self.percent / 100) if self.percent else self.number
+
+    def __str__(self) -> str:
+        """As it is written."""
+        return f"{self.percent}%" if self.percent else str(self.number)
+
+
+class Situation(msgspec.Struct, frozen=True, kw_only=True):
+    """What the guards look at."""
+
+    started: float
+    """When the sidecar started."""
+    published: bool
+    """Whether every output has a complete content, be it a predecessor's."""
+    unanswered: str = ""
+    """Why there is no complete answer; empty if there was one."""
+    problem: str = ""
+    """Why the newest answer cannot be used; empty if it can."""
+    failing: str = ""
+    """Why a source cannot be asked now; empty if it can."""
+    cluster_known: bool = True
+    group_known: bool = True
+    has_self: bool = True
+    selected: int = 0
+    """How many members would be published."""
+    desired: int | None = None
+    """How many replicas there should be; None if that is not known."""
+    despair: str = ""
+    """Why not."""
+    turned: float = -NEVER
+    """When the newest change of who is selected happened, or the first complete answer came."""
+    shrink: Hold | None = None
+    """Why some that left stay."""
+
+
+class Guards(msgspec.Struct, frozen=True, kw_only=True):
+    """What is demanded."""
+
+    least: Least = Least(1)
+    stable_for: float = 0.0
+    """Seconds in which nobody came or went before the first file is written."""
+    require_self: bool = False
+    split_unknown: str = "closed"
+    """``open``: after the start timeout all rollout groups are published if the own one is not known."""
+    start_timeout: float = 300.0
+    """Seconds from the start of the sidecar."""
+    start_outcome: str = "publish"
+    """What happens then: ``publish``, ``wait`` or ``exit``."""
+
+    def verdict(self, it: Situation, now: float) -> Hold | None:
+        """What keeps the newest set from being published *now*; None if nothing does.
+
+        The first guard that holds is told. Each hold ends with an event, with its ``until``, or is over.
+        """
+        limit = it.started + self.start_timeout
+        for reason, sentence in self._unusable(it, late=now >= limit):
+            if now < limit:
+                return Hold(reason=reason, sentence=sentence, until=limit)
+            if it.published or self.start_outcome == "wait":
+                return Hold(reason=reason, sentence=sentence, until=NEVER)
+            what, why = ("complete", it.unanswered) if it.unanswered else ("usable", sentence)
+            complaint = f"No {what} answer within --start-timeout: {why}"
+            return Hold(reason=reason, sentence=complaint, until=now, over=True)
+        if not it.published and (now < limit or self.start_outcome != "publish"):
+            for reason, sentence, until in self._incomplete(it, now):
+                if now < limit:
+                    return Hold(reason=reason, sentence=sentence, until=min(until, limit))
+                over = self.start_outcome == "exit"
+                complaint = "The first file cannot be written within --start-timeout: " if over else ""
+                return Hold(reason=reason, sentence=complaint + sentence, until=now if over else until, over=over)
+        return it.shrink
+
+    def _unusable(self, it: Situation, *, late: bool) -> Iterator[tuple[str, str]]:
+        """Why nothing at all could be published: the reason and a sentence."""
+        if it.unanswered:
+            yield "not-synced", f"no complete answer yet: {it.unanswered}"
+        if it.problem:
+            yield "problem", it.problem
+        unknown = "Set --pod-uid from the downward API, and let the pods be found by what selects the own one too"
+        if not it.cluster_known:
+            sentence = f"the own pod's cluster is not known: is its label set? {unknown} (--cluster-id)"
+            yield "cluster-id", sentence
+        if not it.group_known and not (late and self.split_unknown == "open"):
+            sentence = f"the own pod's rollout group is not known. {unknown} (--split)"
+            yield "split", sentence
+
+    def _incomplete(self, it: Situation, now: float) -> Iterator[tuple[str, str, float]]:
+        """Why the first file would say too little: the reason, a sentence, and until when."""
+        if self.require_self and not it.has_self:
+            sentence = "the own pod is not among the members: is it selected, and --pod-uid set? (--self require)"
+            yield "self", sentence, NEVER
+        if self.least.relative and it.desired is None:
+            why = f": {it.despair}" if it.despair else ""
+            yield "min-members", f"the desired number of replicas is not known{why} (--min-members {self.least})", NEVER
+        else:
+            least = self.least.of(it.desired or 0)
+            if it.selected < least:
+                yield "min-members", f"{it.selected} of at least {least} members (--min-members)", NEVER
+        if self.stable_for > 0:
+            if it.failing:
+                yield "stable-for", f"whether members come or go is not known: {it.failing} (--stable-for)", NEVER
+            if now < it.turned + self.stable_for:
+                yield "stable-for", "members came or went just now (--stable-for)", it.turned + self.stable_for

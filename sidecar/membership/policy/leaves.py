@@ -1,0 +1,138 @@
+"""When members that left may be taken out of the file.
+
+Pure: every time is an argument, in seconds of one monotonic clock. Two things keep them: the *hold-down*, for members
+that go and come back (a probe that flaps, a node that is away for a moment), and the *shrink guard*, for an answer that
+is wrong at large: a controller or an API server that lost sight of half a cluster says the same as one that saw it go.
+Both end, each by its own clock: no member stays longer than hold-down plus shrink-hold after it left, whatever else
+happens. Joins and updates are not looked at here, and hence never wait for any of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from sidecar.membership.policy.timing import Hold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+NEVER = float("inf")
+
+
+class Calm(msgspec.Struct, frozen=True, kw_only=True):
+    """How leaves are restrained."""
+
+    hold_down: float = 0.0
+    """Seconds that a member stays after it left, unless it comes back."""
+    max_shrink: float = 1.0
+    """The part of the published members that may leave with one publication unconfirmed; 1 is no guard.
+
+    Only what this process published is counted: the first publication after a restart is not guarded.
+    """
+    shrink_hold: float = 30.0
+    """Seconds that the rest waits for a list that confirms it."""
+
+
+class Leaves(NamedTuple):
+    """What may leave at a moment."""
+
+    keys: tuple[str, ...]
+    since: float
+    """When the first of them might have; infinity if there are none."""
+    changed: float
+    """When the last of them might have."""
+    hold: Hold | None
+    """Why others must stay, if it is the shrink guard that says so."""
+    until: float
+    """When others may leave if nothing happens before; infinity if there are none."""
+
+
+class _Departure(NamedTuple):
+    at: float
+    scope: str
+
+
+class Departures:
+    """The published members that are not selected any more.
+
+    Times never go back in it: an event that says that it arrived before another one arrived with it.
+    """
+
+    def __init__(self, calm: Calm) -> None:
+        self._calm = calm
+        self._now = -NEVER
+        self._staying: dict[str, _Departure] = {}
+        """In the order in which they left."""
+        self._barred: dict[str, float] = {}
+        self._listed: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._staying) + len(self._barred)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._staying
+        yield from self._barred
+
+    def leave(self, key: str, scope: str, at: float) -> None:
+        """The member under *key* left: an event of *scope* said so. Heard again, it changes nothing."""
+        if key not in self._staying and key not in self._barred:
+            self._staying[key] = _Departure(self._clamp(at), scope)
+
+    def bar(self, key: str, at: float) -> None:
+        """The member under *key* must not stay: neither hold-down nor shrink guard keep it."""
+        self._staying.pop(key, None)
+        self._barred.setdefault(key, at)
+
+    def forget(self, key: str) -> None:
+        """The member under *key* came back, or was taken out."""
+        self._staying.pop(key, None)
+        self._barred.pop(key, None)
+
+    def listed(self, scope: str, at: float) -> None:
+        """A complete answer of *scope* arrived: it confirms what left before it, and not what leaves with it."""
+        self._listed[scope] = self._clamp(at)
+
+    def judge(self, now: float, published: int) -> Leaves:
+        """Who may leave *now*, of so many *published* members. Costs those whose hold-down is over."""
+        free: list[str] = list(self._barred)
+        doubtful: list[str] = []
+        times = list(self._barred.values())
+        doubts: list[float] = []
+        until = NEVER
+        for key, departure in self._staying.items():
+            ripe = departure.at + self._calm.hold_down
+            if ripe > now:
+                until = ripe
+                break
+            if self._is_sure(departure, ripe, now):
+                free.append(key)
+                times.append(ripe)
+            else:
+                doubtful.append(key)
+                doubts.append(ripe)
+        if len(doubtful) <= self._calm.max_shrink * published:
+            return _leaves((*free, *doubtful), times + doubts, None, until)
+        hold = self._hold(len(doubtful), published, doubts[0] + self._calm.shrink_hold)
+        return _leaves(free, times, hold, min(until, hold.until))
+
+    def _is_sure(self, departure: _Departure, ripe: float, now: float) -> bool:
+        if self._calm.max_shrink >= 1.0 or now >= ripe + self._calm.shrink_hold:
+            return True
+        return self._listed.get(departure.scope, -NEVER) > departure.at
+
+    def _hold(self, doubtful: int, published: int, until: float) -> Hold:
+        sentence = (
+            f"{doubtful} of {published} members left, more than --max-shrink {self._calm.max_shrink:.0%} at once:"
+            f" they stay until a complete list confirms it or --shrink-hold is over"
+        )
+        return Hold(reason="shrink", sentence=sentence, until=until, leaves_only=True)
+
+    def _clamp(self, at: float) -> float:
+        self._now = max(self._now, at)
+        return self._now
+
+
+def _leaves(keys: Iterable[str], times: list[float], hold: Hold | None, until: float) -> Leaves:
+    return Leaves(tuple(keys), min(times, default=NEVER), max(times, default=-NEVER), hold, until)

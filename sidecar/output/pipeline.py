@@ -1,0 +1,176 @@
+"""From events to the bytes of every output, one step after the other, each paying only for what changed.
+
+Pure: it reads no clock and does no I/O; an event carries the time at which it arrived. ``keeper`` decides when the
+bytes are asked for. There may be several *tracks*, ways to find the same members; the selection is made from one of
+them at a time, so that two never mix in a publication.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sidecar.formats import Document
+from sidecar.membership.member import Applied, Deleted, Listed, State, fold
+from sidecar.membership.policy.changes import Difference
+from sidecar.membership.policy.selection import Selection
+from sidecar.membership.union import Union
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sidecar.formats import Format
+    from sidecar.membership.member import Event, Group, Member
+    from sidecar.membership.policy.changes import Outlook
+    from sidecar.membership.policy.leaves import Calm
+    from sidecar.membership.policy.rules import Rules
+
+
+class Change(NamedTuple):
+    """How a rendering differs from the one before it, in members."""
+
+    joined: tuple[Member, ...]
+    left: tuple[Member, ...]
+    updated: tuple[Member, ...]
+
+
+class Track:
+    """One way to find members, and what is known by it.
+
+    Args:
+        source: its name, for example ``endpointslice``.
+        scopes: the scopes of its sources.
+        family: see ``union.merge``.
+    """
+
+    def __init__(self, source: str, scopes: Iterable[str], family: str) -> None:
+        self.source = source
+        self.scopes = tuple(scopes)
+        self.family = family
+        self.forget()
+
+    def forget(self) -> None:
+        """Know nothing: what was known is too old to start from."""
+        self.state = State.of(self.scopes)
+        self.union = Union(self.family)
+        self.problems: dict[str, str] = {}
+        """Why what an origin says cannot be used, by origin."""
+        self.warnings: dict[str, str] = {}
+        """What an operator should know about it, by origin."""
+
+    def take(self, event: Event) -> set[str]:
+        """Fold *event*, and return the keys of the members that changed by it."""
+        before = self.state.scopes[event.scope].groups
+        self.state = fold(self.state, event)
+        after = self.state.scopes[event.scope].groups
+        changed: dict[str, Group | None] = {}
+        match event:
+            case Listed():
+                changed = {origin: after.get(origin) for origin in before.keys() | after.keys()}
+            case Applied():
+                changed = {event.group.origin: event.group}
+            case Deleted():
+                changed = {event.origin: None}
+        for origin, group in changed.items():
+            _note(self.problems, origin, group.problem if group else "")
+            _note(self.warnings, origin, group.warning if group else "")
+        return self.union.update(changed)
+
+
+def _note(notes: dict[str, str], origin: str, sentence: str) -> None:
+    notes.pop(origin, None)
+    if sentence:
+        notes[origin] = sentence
+
+
+class Pipeline:
+    """What is known, what is selected of it, and what was rendered last.
+
+    Args:
+        tracks: the ways to find members; the first is believed until ``activate`` says otherwise.
+        formats: one for each output.
+        rules: what may be published.
+        calm: how leaves are restrained.
+        port_range: see ``formats.Document``.
+    """
+
+    def __init__(
+        self, tracks: Sequence[Track], formats: Sequence[Format], *, rules: Rules, calm: Calm, port_range: int = 0
+    ) -> None:
+        self.bodies: tuple[tuple[bytes, ...], ...] = ()
+        """Of the outputs, in pieces."""
+        self.selection = Selection(rules)
+        self.changed_at = float("-inf")
+        """When the newest event arrived that changed who is selected, or made the answer complete."""
+        self.active = tracks[0]
+        """The track that is believed."""
+        self.tracks = tuple(tracks)
+        self._by_scope = {scope: track for track in tracks for scope in track.scopes}
+        self._difference = Difference(calm, self.selection.tolerates)
+        self._documents = [Document(form, port_range) for form in formats]
+
+    @property
+    def state(self) -> State:
+        """What is known by the track that is believed."""
+        return self.active.state
+
+    @property
+    def failures(self) -> list[str]:
+        """What is failing now, by whichever track."""
+        scopes = [scope for track in self.tracks for scope in track.state.scopes.values()]
+        return [scope.failing for scope in scopes if scope.failing]
+
+    def revisions(self, before: Mapping[str, str]) -> dict[str, str]:
+        """How far each scope was followed; as far as *before* where nothing is known yet."""
+        now = {name: revision for track in self.tracks for name, revision in track.state.revisions.items()}
+        return {name: found for name, revision in now.items() if (found := revision or before.get(name, ""))}
+
+    @property
+    def selected(self) -> Mapping[str, Member]:
+        """The members that would be published, by key."""
+        return self.selection.members
+
+    @property
+    def rendered(self) -> Mapping[str, Member]:
+        """The members in ``bodies``, by key: the same mapping as long as the pipeline lives."""
+        return self._difference.published
+
+    def take(self, event: Event) -> None:
+        """Fold *event* and follow it through union and selection."""
+        track = self._by_scope[event.scope]
+        synced = track.state.synced
+        changed = track.take(event)
+        if track is not self.active or not isinstance(event, (Listed, Applied, Deleted)):
+            return
+        if isinstance(event, Listed):
+            self._difference.listed(event.scope, event.arrived)
+        if track.state.synced and not synced:
+            self.changed_at = event.arrived
+        self._difference.note(self._select(changed, event.arrived), event.scope, event.arrived)
+
+    def activate(self, track: Track, now: float) -> None:
+        """Believe *track* from *now* on."""
+        changed = self.active.union.members.keys() | track.union.members.keys()
+        self.active = track
+        self._difference.turn(self._select(changed, now), now)
+
+    def _select(self, changed: Iterable[str], now: float) -> dict[str, Member | None]:
+        turnover = self.selection.turnover
+        judged = self.selection.update(changed, self.active.union.members)
+        if self.selection.turnover != turnover:
+            self.changed_at = now
+        return judged
+
+    def outlook(self, now: float) -> Outlook:
+        """What could be rendered *now*, in seconds of the clock of ``arrived``."""
+        return self._difference.outlook(now)
+
+    def render(self, now: float) -> Change:
+        """Bring ``bodies`` up to date with what could be rendered *now*, and tell what that changed."""
+        steps = self._difference.settle(now)
+        changes = {key: step.after for key, step in steps.items()}
+        self.bodies = tuple(document.update(changes, self.active.source) for document in self._documents)
+        return Change(
+            joined=tuple(after for before, after in steps.values() if after and not before),
+            left=tuple(before for before, after in steps.values() if before and not after),
+            updated=tuple(after for before, after in steps.values() if before and after),
+        )

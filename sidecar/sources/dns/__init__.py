@@ -1,0 +1,1 @@
+"""DNS as a source: polled, and an absence confirmed before it is believed."""

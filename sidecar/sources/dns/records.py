@@ -1,0 +1,127 @@
+"""What DNS can say to a question, and what its records say about members.
+
+Pure. There are three outcomes, and only the first two are answers: a server that fails, refuses or is silent says
+nothing about the name. DNS tells of ready endpoints only (all, with ``publishNotReadyAddresses``) and neither UID nor
+node; hence a member is its hostname or else its address, and is taken for ready.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import msgspec
+
+from sidecar.membership.member import Group, Member
+from sidecar.membership.union import choose, is_ipv6
+from sidecar.sources.dns.names import host_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+KINDS = {"auto": ("A", "AAAA"), "ipv4": ("A",), "ipv6": ("AAAA",)}
+"""The record types that have the addresses of a family."""
+
+
+class Record(NamedTuple):
+    """What one record says."""
+
+    value: str
+    """The address (A, AAAA) or the absolute name (SRV, PTR), in lower case."""
+    addresses: tuple[str, ...]
+    """The addresses that it stands for, IPv4 first; of an SRV record, as far as they are known."""
+    port: int | None = None
+    """The port of an SRV record."""
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """The records there are, at least one, in canonical order (the server shuffles them)."""
+
+    name: str
+    records: tuple[Record, ...]
+    ttl: float
+    """Seconds."""
+
+
+class Absent(msgspec.Struct, frozen=True, kw_only=True):
+    """The authority says that there are none: the name does not exist, or has no record of that type."""
+
+    name: str
+    code: str
+    """``NXDOMAIN`` or ``NODATA``."""
+    ttl: float
+    """Seconds for which a cache may repeat that (RFC 2308)."""
+
+
+class Unknown(msgspec.Struct, frozen=True, kw_only=True):
+    """No answer, or none that can be used.
+
+    Args:
+        reason: one of ``errors.SourceError.REASONS``.
+        sentence: what happened and what to do about it.
+    """
+
+    reason: str
+    sentence: str
+
+
+Outcome: TypeAlias = Answered | Absent | Unknown
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose members, and what DNS does not say about them because the question says it.
+
+    Args:
+        service: the name of a headless Service.
+        namespace: its namespace.
+        port: the member port: a number, a port's name, or empty for none, since DNS tells the ports of no name.
+        family: ``auto``, ``ipv4`` or ``ipv6``: what is asked for, and which address is a member's.
+        own_addresses: of the pod that the sidecar runs in, from the downward API; they mark the member that is self.
+    """
+
+    service: str
+    namespace: str
+    port: str = ""
+    family: str = "auto"
+    own_addresses: frozenset[str] = frozenset()
+
+    @property
+    def port_number(self) -> int | None:
+        """The port, if it is a number."""
+        return int(self.port) if self.port.isdecimal() else None
+
+    @property
+    def port_name(self) -> str:
+        """The port, if it is a name."""
+        return "" if self.port.isdecimal() else self.port
+
+    def group(self, origin: str, records: Iterable[Record], warning: str = "") -> Group:
+        """What *records* say, in whatever order they come."""
+        found = (member for record in sorted(records, reverse=True) for member in self._members(record))
+        return Group(origin, 0, {member.key: member for member in found}, warning=warning)
+
+    def _members(self, record: Record) -> Iterator[Member]:
+        host = "" if record.port is None else host_of(record.value, record.addresses)
+        families = {is_ipv6(address) for address in record.addresses}
+        if host and len(record.addresses) == len(families):
+            yield self._member(host, host, record.addresses, record.port)
+            return
+        for address in record.addresses:  # of several pods under one hostname, each is its address
+            yield self._member("", host, (address,), record.port)
+
+    def _member(self, name: str, host: str, addresses: tuple[str, ...], port: int | None) -> Member:
+        return Member(
+            name=name,
+            namespace=self.namespace,
+            service=self.service,
+            uid="",
+            address=choose(addresses, self.family),
+            addresses=addresses,
+            port=port or self.port_number,
+            hostname=host,
+            node="",
+            zone="",
+            ready=True,
+            serving=True,
+            terminating=False,
+            is_self=not self.own_addresses.isdisjoint(addresses),
+        )

@@ -1,0 +1,147 @@
+"""From dnspython's answers and errors to the three outcomes.
+
+No I/O. dnspython has tried all servers by then; what each of them said is in its list of errors.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import dns.exception
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.resolver
+
+from sidecar.membership.union import is_ipv6
+from sidecar.sources.dns.records import Absent, Answered, Record, Unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sidecar.sources.dns.records import Outcome
+
+CODES = ("NOERROR", "NODATA", "NXDOMAIN", "SERVFAIL", "REFUSED", "OTHER", "NONE")
+"""How a question ended: with the server's rcode, NOERROR divided by whether there were records, or with none."""
+
+_Error: TypeAlias = tuple[str, bool, int, "Exception | str", "dns.message.Message | None"]
+"""What dnspython keeps of a try: the server, whether over TCP, the port, what went wrong, and the response if any."""
+
+
+def answered(name: str, answer: dns.resolver.Answer) -> Outcome:
+    """The records of *answer*; the TTL is the shortest on the way, aliases included."""
+    ttl = float(answer.chaining_result.minimum_ttl)
+    glue = _glue(answer.response)
+    records = {_record(rdata, glue) for rdata in answer}
+    records.discard(NOWHERE)
+    if not records:
+        return Absent(name=name, code="NODATA", ttl=ttl)
+    return Answered(name=name, records=tuple(sorted(records)), ttl=ttl)
+
+
+NOWHERE = Record(".", (), None)
+"""The target of an SRV record that says that the service is decidedly not there (RFC 2782)."""
+
+
+def _record(rdata: Any, glue: dict[str, tuple[str, ...]]) -> Record:  # noqa: ANN401 - a class for each type
+    if rdata.rdtype in {dns.rdatatype.A, dns.rdatatype.AAAA}:
+        address = str(ip_address(rdata.address))
+        return Record(address, (address,))
+    target = str(rdata.target).lower()
+    if rdata.rdtype == dns.rdatatype.SRV and target != NOWHERE.value:
+        return Record(target, glue.get(target, ()), rdata.port)
+    return Record(target, ())
+
+
+def _glue(response: dns.message.Message) -> dict[str, tuple[str, ...]]:
+    """The addresses in the additional section, by name, IPv4 first."""
+    found: dict[str, set[str]] = {}
+    for rrset in response.additional:
+        if rrset.rdtype in {dns.rdatatype.A, dns.rdatatype.AAAA}:
+            name = str(rrset.name).lower()
+            found.setdefault(name, set()).update(str(ip_address(rdata.address)) for rdata in rrset)
+    return {name: ipv4_first(addresses) for name, addresses in found.items()}
+
+
+def ipv4_first(addresses: Iterable[str]) -> tuple[str, ...]:
+    """In the order of a member's addresses."""
+    return tuple(sorted(addresses, key=lambda address: (is_ipv6(address), address)))
+
+
+def absent(name: str, response: dns.message.QueryMessage) -> Outcome:
+    """That there are no records, if *response* has the authority to say so.
+
+    A referral (name servers of another zone, no SOA) is no answer; one without either must not be cached (RFC 2308).
+    """
+    kinds = {rrset.rdtype for rrset in response.authority}
+    code = "NXDOMAIN" if response.rcode() == dns.rcode.NXDOMAIN else "NODATA"
+    if dns.rdatatype.SOA in kinds:
+        return Absent(name=name, code=code, ttl=float(response.resolve_chaining().minimum_ttl))
+    if dns.rdatatype.NS in kinds and code == "NODATA":
+        return Unknown(
+            reason="malformed",
+            sentence=f"DNS refers elsewhere for {name}: its server resolves no names itself. Give a resolver with"
+            " --dns-server.",
+        )
+    return Absent(name=name, code=code, ttl=0.0)
+
+
+def failure(question: str, servers: str, errors: Sequence[_Error]) -> tuple[Unknown, str]:
+    """Why nobody answered *question*, and the code; what the last server said is told.
+
+    Args:
+        question: the name and the type.
+        servers: who was asked, for the sentence.
+        errors: dnspython's.
+    """
+    server, tcp, _, error, response = errors[-1] if errors else (servers, False, 0, "no answer", None)
+    if isinstance(error, dns.message.Truncated) and not tcp:
+        error = TimeoutError()  # the time was over before TCP could be tried again
+        tcp = True
+    if response is not None and isinstance(error, str):
+        return _by_rcode(question, server_text(server), error)
+    if tcp:
+        return _by_tcp(question, server_text(server), error)
+    if isinstance(error, OSError):
+        sentence = f"{server_text(server)} cannot be asked for {question}: {error.strerror or error}."
+        return Unknown(reason="connection", sentence=sentence), "NONE"
+    if response is not None:
+        what = str(error) or type(error).__name__
+        sentence = f"{server_text(server)} answers {question} with what is no answer to it: {what}"
+        return Unknown(reason="malformed", sentence=sentence), "OTHER"
+    return Unknown(
+        reason="timeout",
+        sentence=f"Nobody answers {question} at {servers}: see whether the DNS server runs and a NetworkPolicy allows"
+        " UDP and TCP to it. Where only AAAA gets no answer, --address-family ipv4 does without.",
+    ), "NONE"
+
+
+def _by_rcode(question: str, server: str, rcode: str) -> tuple[Unknown, str]:
+    advice = {
+        "SERVFAIL": "it has no data itself; CoreDNS says so until it has heard from the API server, see its log",
+        "REFUSED": "it does not serve that zone, or not us; correct --dns-server or --cluster-domain",
+    }.get(rcode, "see its log")
+    sentence = f"{server} answers {question} with {rcode}: {advice}."
+    return Unknown(reason="server_error", sentence=sentence), rcode if rcode in CODES else "OTHER"
+
+
+def _by_tcp(question: str, server: str, error: Exception | str) -> tuple[Unknown, str]:
+    reason, what = "connection", f"fails ({error})"
+    if isinstance(error, ConnectionRefusedError):
+        reason, what = "refused", "is refused"
+    elif isinstance(error, TimeoutError | dns.exception.Timeout):
+        reason, what = "timeout", "gets no answer"
+    return Unknown(
+        reason=reason,
+        sentence=f"The answer of {server} to {question} is too long for UDP, and TCP {what}: let TCP to its port"
+        " through, in NetworkPolicies too.",
+    ), "NONE"
+
+
+def server_text(server: str) -> str:
+    """``Do53:10.96.0.10@53`` as it is written elsewhere."""
+    address, _, port = server.removeprefix("Do53:").rpartition("@")
+    if not address:
+        return server
+    return f"[{address}]:{port}" if is_ipv6(address) else f"{address}:{port}"

@@ -1,0 +1,43 @@
+"""What a reflector follows. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic
+
+import msgspec
+
+from sidecar.sources.kubernetes.objects import K, decoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sidecar.membership.member import Group
+    from sidecar.sources.kubernetes.objects import Metadata
+
+
+class Collection(msgspec.Struct, Generic[K], frozen=True, kw_only=True):
+    """What is followed.
+
+    Args:
+        scope: its name among the sources, for example ``endpointslice/default/app``.
+        path: the path of the collection, ``/apis/...``.
+        query: selectors, sent with every request.
+        kind: the type of its objects.
+        project: what an object says about members; raises MsgspecError where it is malformed.
+        origin: the origin that an object is.
+        forget: told of an origin that is gone, for a projection that remembers.
+    """
+
+    scope: str
+    path: str
+    query: Mapping[str, str]
+    kind: type[K]
+    project: Callable[[K], Group]
+    origin: Callable[[Metadata], str]
+    forget: Callable[[str], None] = lambda origin: None  # noqa: ARG005 - most remember nothing
+
+
+def reader(collection: Collection[K]) -> Callable[[bytes | msgspec.Raw], Group]:
+    """What an object says about members, from its bytes; raises MsgspecError where it is malformed."""
+    decode = decoder(collection.kind)
+    return lambda body: collection.project(decode(body))

@@ -1,0 +1,175 @@
+"""Endpoints (core/v1): the object that named a Service's addresses before there were EndpointSlices.
+
+Deprecated since Kubernetes 1.33 (KEP-4974), and poorer: one address family, no zone, nothing about pods that terminate
+or serve, and never more than 1,000 addresses. What it has ahead is its name, which is the Service's, so that a Role can
+grant this one object (``resourceNames``; list and watch are then allowed with ``fieldSelector=metadata.name=NAME``).
+
+Subsets mean addresses x ports. That an address is not ready in one subset trumps that it is ready in another, as in the
+controller's own ``RepackSubsets`` (pkg/api/v1/endpoints/util.go).
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sidecar.membership.member import Group, Member
+from sidecar.membership.union import choose
+from sidecar.sources.kubernetes.collection import Collection
+from sidecar.sources.kubernetes.objects import (
+    Metadata,
+    Object,
+    Port,
+    Target,
+    Wire,
+    choose_port,
+    collection_path,
+    version,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sidecar.sources.kubernetes.objects import Projection
+
+OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
+"""The annotation that says ``truncated`` (core/v1, ``EndpointsOverCapacity``)."""
+
+
+class Annotations(Wire, frozen=True, gc=False):
+    """The one annotation that is read."""
+
+    over_capacity: str = msgspec.field(name=OVER_CAPACITY, default="")
+
+
+class EndpointsMetadata(Metadata, frozen=True, gc=False):
+    """ObjectMeta with that annotation."""
+
+    annotations: Annotations = Annotations()
+
+
+class Address(Wire, frozen=True, gc=False):
+    """EndpointAddress."""
+
+    ip: str = ""
+    hostname: str = ""
+    node_name: str | None = None
+    target_ref: Target | None = None
+
+
+class Subset(Wire, frozen=True, gc=False):
+    """EndpointSubset: each of the addresses has each of the ports."""
+
+    addresses: list[Address] | None = None
+    not_ready_addresses: list[Address] | None = None
+    ports: list[Port] | None = None
+
+
+class Endpoints(Object, frozen=True, gc=False):
+    """core/v1 Endpoints."""
+
+    metadata: EndpointsMetadata
+    subsets: list[Subset] | None = None
+
+
+_NOBODY = Target()
+
+
+def endpoints(namespace: str, name: str, projection: Projection) -> Collection[Endpoints]:
+    """The Endpoints of one Service, by its name.
+
+    Args:
+        namespace: its namespace, or ``*`` for the Services of that name in all of them.
+        name: its name. A Role that names objects allows no more than one in a request.
+        projection: how it becomes members.
+    """
+    return Collection(
+        scope=f"endpoints/{namespace}/{name}",
+        path=collection_path("/api/v1", namespace, "endpoints"),
+        query={"fieldSelector": f"metadata.name={name}"},
+        kind=Endpoints,
+        project=partial(endpoints_group, projection),
+        origin=endpoints_origin,
+    )
+
+
+def endpoints_origin(meta: Metadata) -> str:
+    """The origin that an Endpoints object is."""
+    return f"endpoints/{meta.namespace}/{meta.name}"
+
+
+def endpoints_group(projection: Projection, found: Endpoints) -> Group:
+    """What an Endpoints object says."""
+    meta = found.metadata
+    origin = endpoints_origin(meta)
+    subsets = [subset for subset in found.subsets or () if subset.addresses or subset.not_ready_addresses]
+    name, problem = _port_name(subsets, projection.port, origin)
+    if problem:
+        return Group(origin, version(meta), {}, problem)
+    members: dict[str, Member] = {}
+    for subset in subsets:
+        for port in _numbers(subset, projection.port, name):
+            for address, ready in _sightings(subset):
+                member = _member(projection, meta, address, port, ready=ready)
+                if member.key not in members or not ready:
+                    members[member.key] = member
+    return Group(origin, version(meta), members, warning=_warning(meta, origin))
+
+
+def _port_name(subsets: list[Subset], wanted: str, origin: str) -> tuple[str, str]:
+    """The name of the member port and an empty string, or the sentence that says why there is none.
+
+    A name may stand for another number in another subset: that of a Service's named targetPort is each pod's own.
+    """
+    ports = {port.name or "": port for subset in subsets for port in subset.ports or ()}
+    _, problem = choose_port(
+        list(ports.values()), wanted if subsets else "", origin
+    )  # an empty one has no port to miss
+    return wanted or next(iter(ports), ""), problem
+
+
+def _numbers(subset: Subset, wanted: str, name: str) -> list[int | None]:
+    """The number of the member port in *subset*; nothing if its addresses do not have the port."""
+    if wanted.isdecimal():
+        return [int(wanted)]
+    if not subset.ports and not wanted:
+        return [None]
+    return [port.port for port in subset.ports or () if (port.name or "") == name][:1]
+
+
+def _sightings(subset: Subset) -> Iterator[tuple[Address, bool]]:
+    """The addresses of a subset, and whether each is ready."""
+    for address in subset.addresses or ():
+        yield address, True
+    for address in subset.not_ready_addresses or ():
+        yield address, False
+
+
+def _member(projection: Projection, meta: Metadata, address: Address, port: int | None, *, ready: bool) -> Member:
+    target = address.target_ref or _NOBODY
+    addresses = (address.ip,) if address.ip else ()
+    return Member(
+        name=target.name,
+        namespace=meta.namespace,
+        service=meta.name,
+        uid=target.uid,
+        address=choose(addresses, projection.family),
+        addresses=addresses,
+        port=port,
+        hostname=address.hostname,
+        node=sys.intern(address.node_name or ""),
+        zone="",
+        ready=ready,
+        serving=ready,  # nothing else is known; the controller leaves terminating pods out
+        terminating=False,
+        is_self=projection.is_self(target.name, meta.namespace, target.uid),
+    )
+
+
+def _warning(meta: EndpointsMetadata, origin: str) -> str:
+    if meta.annotations.over_capacity != "truncated":
+        return ""
+    return f"{origin} is truncated: it names 1,000 addresses, and there are more. Use --source endpointslice."

@@ -1,0 +1,213 @@
+"""EndpointSlices (discovery.k8s.io/v1), and how they become members.
+
+Pure. Conditions mean what the API says where they are absent (``EndpointConditions``): ready is true, serving is ready,
+terminating is false. With publishNotReadyAddresses the controller says ready of everybody, hence terminating and
+serving are read themselves.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from sidecar.membership.member import Group, Member
+from sidecar.membership.union import choose
+from sidecar.sources.kubernetes.collection import Collection
+from sidecar.sources.kubernetes.objects import (
+    Metadata,
+    Object,
+    Port,
+    Target,
+    Wire,
+    choose_port,
+    collection_path,
+    decoder,
+    version,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sidecar.sources.kubernetes.objects import Projection
+
+
+SERVICE_NAME = "kubernetes.io/service-name"
+"""The label by which an EndpointSlice says which Service it belongs to (discovery/v1, ``LabelServiceName``)."""
+
+
+class Conditions(Wire, frozen=True, gc=False):
+    """EndpointConditions; nil has a meaning of its own."""
+
+    ready: bool | None = None
+    serving: bool | None = None
+    terminating: bool | None = None
+
+
+class Endpoint(Wire, frozen=True, gc=False):
+    """Endpoint of an EndpointSlice."""
+
+    addresses: list[str] | None = None
+    conditions: Conditions | None = None
+    hostname: str | None = None
+    node_name: str | None = None
+    zone: str | None = None
+    target_ref: Target | None = None
+
+
+_NULL = msgspec.Raw(b"null")
+
+
+class Labels(Wire, frozen=True, gc=False):
+    """The one label that is read."""
+
+    service: str = msgspec.field(name=SERVICE_NAME, default="")
+
+
+class SliceMetadata(Metadata, frozen=True, gc=False):
+    """ObjectMeta with the one label that is read."""
+
+    labels: Labels = Labels()
+
+
+class EndpointSlice(Object, frozen=True, gc=False):
+    """discovery.k8s.io/v1 EndpointSlice; its endpoints stay bytes, most of which were seen before."""
+
+    metadata: SliceMetadata
+    address_type: str = ""
+    endpoints: msgspec.Raw = _NULL
+    ports: list[Port] | None = None
+
+
+_split = decoder(list[msgspec.Raw])
+_decode_endpoint = decoder(Endpoint)
+_decode_endpoints = decoder(list[Endpoint])
+_NIL = Conditions()
+_NOBODY = Target()
+
+
+def endpoint_slices(namespace: str, services: Sequence[str], projection: Projection) -> Collection[EndpointSlice]:
+    """The EndpointSlices of some Services.
+
+    Args:
+        namespace: their namespace, or ``*`` for the Services of these names in all of them.
+        services: their names, at least one.
+        projection: how an endpoint becomes a member.
+    """
+    names = ",".join(services)
+    slices = EndpointSlices(projection)
+    return Collection(
+        scope=f"endpointslice/{namespace}/{names}",
+        path=collection_path("/apis/discovery.k8s.io/v1", namespace, "endpointslices"),
+        query={"labelSelector": f"{SERVICE_NAME} in ({names})" if len(services) > 1 else f"{SERVICE_NAME}={names}"},
+        kind=EndpointSlice,
+        project=slices.project,
+        origin=endpoint_slice_origin,
+        forget=slices.forget,
+    )
+
+
+def endpoint_slice_origin(meta: Metadata) -> str:
+    """The origin that an EndpointSlice is."""
+    return f"endpointslice/{meta.namespace}/{meta.name}"
+
+
+class EndpointSlices:
+    """EndpointSlices become groups, an endpoint at a time: one that is the same bytes as before is the same member.
+
+    A change of one endpoint comes with the hundred others of its slice, and to decode them again would be most of what
+    the change costs. Who joins comes last, for the controller appends; then not even the others are looked at one by
+    one.
+
+    Args:
+        projection: how an endpoint becomes a member.
+    """
+
+    def __init__(self, projection: Projection) -> None:
+        self._projection = projection
+        self._known: dict[str, _Known] = {}
+
+    def project(self, found: EndpointSlice) -> Group:
+        """What an EndpointSlice says.
+
+        Raises:
+            msgspec.MsgspecError: if its endpoints are none.
+        """
+        meta, text = found.metadata, bytes(found.endpoints)
+        origin = endpoint_slice_origin(meta)
+        if text in (b"null", b"[]"):  # the controller's placeholder has no ports either, hence none to miss
+            return Group(origin, version(meta), {})
+        port, problem = choose_port(found.ports or [], self._projection.port, origin)
+        if found.address_type == "FQDN" or problem:  # FQDN is deprecated and names no address
+            return Group(origin, version(meta), {}, problem)
+        context = meta.namespace, meta.labels.service, port
+        known = self._known.get(origin)
+        if known is None or known.context != context:
+            known = _Known(context, b"[]", {})
+        members = self._joined(known, text) or self._changed(known, text)
+        self._known[origin] = _Known(context, text, members)
+        return Group(origin, version(meta), members)
+
+    def forget(self, origin: str) -> None:
+        """The slice is gone."""
+        self._known.pop(origin, None)
+
+    def _joined(self, known: _Known, text: bytes) -> dict[str, Member]:
+        """The members if there are only new ones after the known; else nothing."""
+        before = memoryview(known.text)[:-1]
+        if not text.startswith(before):
+            return {}
+        joined = _decode_endpoints(b"[" + text[len(before) :].lstrip(b", \t\r\n"))
+        members = [_member(self._projection, endpoint, known.context) for endpoint in joined]
+        return known.members | {member.key: member for member in members}
+
+    def _changed(self, known: _Known, text: bytes) -> dict[str, Member]:
+        """The members, whatever changed."""
+        before = _split(known.text)
+        keys = dict(zip(map(bytes, before), known.members, strict=True)) if len(before) == len(known.members) else {}
+        members: dict[str, Member] = {}
+        for endpoint in map(bytes, _split(text)):
+            key = keys.get(endpoint)
+            if key is not None:
+                members[key] = known.members[key]
+            else:
+                member = _member(self._projection, _decode_endpoint(endpoint), known.context)
+                members[member.key] = member
+        return members
+
+
+class _Known(NamedTuple):
+    """A slice as it was last."""
+
+    context: tuple[str, str, int | None]
+    """What besides its own bytes makes an endpoint the member that it is: namespace, Service and port."""
+    text: bytes
+    """Its endpoints."""
+    members: dict[str, Member]
+    """In their order, but that of two with the same key the last one counts."""
+
+
+def _member(projection: Projection, endpoint: Endpoint, context: tuple[str, str, int | None]) -> Member:
+    namespace, service, port = context
+    conditions = endpoint.conditions or _NIL
+    target = endpoint.target_ref or _NOBODY
+    ready = conditions.ready is not False
+    # Only the first address has a meaning (discovery/v1, Endpoint.addresses).
+    addresses = tuple((endpoint.addresses or [])[:1])
+    return Member(
+        name=target.name,
+        namespace=namespace,
+        service=service,
+        uid=target.uid,
+        address=choose(addresses, projection.family),
+        addresses=addresses,
+        port=port,
+        hostname=target.name if endpoint.hostname == target.name else endpoint.hostname or "",
+        node=sys.intern(endpoint.node_name or ""),
+        zone=sys.intern(endpoint.zone or ""),
+        ready=ready,
+        serving=ready if conditions.serving is None else conditions.serving,
+        terminating=bool(conditions.terminating),
+        is_self=projection.is_self(target.name, namespace, target.uid),
+    )

@@ -1,0 +1,306 @@
+"""Several ways to find the same members: which of them run, which is in the file, and that two never mix in it.
+
+Virtual time, real files, scripted sources. The decision is a table in test_preference; the real API server and the real
+DNS are in ``real``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from sidecar.backoff import Backoff
+from sidecar.failover.candidates import known_port
+from sidecar.failover.failover import Following, Way
+from sidecar.formats import FORMATS
+from sidecar.formats.samples import member
+from sidecar.membership.member import Applied, Event, Failed, Group, Listed, Member, Recovered
+from sidecar.membership.policy.guards import Guards
+from sidecar.membership.policy.leaves import Calm
+from sidecar.membership.policy.rules import Rules
+from sidecar.membership.policy.timing import Pace
+from sidecar.observability.metrics import Metrics
+from sidecar.output.pipeline import Pipeline, Track
+from sidecar.output.publish_loop import Keeper
+from sidecar.output.publisher import Publisher
+from tests.output.test_publish_loop import Inline
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.looptime
+
+KINDS = ("endpointslice", "endpoints", "dns")
+PATIENCE = 300.0
+APP = [member(number, f"10.0.0.{number + 1}") for number in range(5)]
+BY_DNS = [msgspec.structs.replace(each, name="", uid="", node="", hostname="") for each in APP]
+
+
+def now() -> float:
+    """Seconds of the loop."""
+    return asyncio.get_running_loop().time()
+
+
+class Scripted:
+    """A source that says what it is told to say."""
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+        self.progressed = now()
+        self.ended = False
+        self.confirmed = 0
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+
+    async def events(self) -> AsyncIterator[Event]:
+        """What was told, until somebody ends it."""
+        try:
+            while True:
+                yield await self._events.get()
+        finally:
+            self.ended = True
+
+    def confirm(self) -> None:
+        """A complete answer is wanted."""
+        self.confirmed += 1
+
+    def list(self, *members: Member, warning: str = "") -> None:
+        """A complete answer."""
+        group = Group(f"{self.scope}/x", 1, {each.key: each for each in members}, warning=warning)
+        self._events.put_nowait(Listed(scope=self.scope, groups=(group,), revision="1", arrived=now()))
+
+    def apply(self, *members: Member) -> None:
+        """The origin is now this."""
+        group = Group(f"{self.scope}/x", 1, {each.key: each for each in members})
+        self._events.put_nowait(Applied(scope=self.scope, group=group, revision="2", arrived=now()))
+
+    def fail(self, reason: str = "refused") -> None:
+        """It cannot be asked."""
+        sentence = f"{self.scope} is {reason}."
+        self._events.put_nowait(Failed(scope=self.scope, reason=reason, sentence=sentence, arrived=now()))
+
+    def recover(self) -> None:
+        """It can be asked again, and nothing has changed."""
+        self._events.put_nowait(Recovered(scope=self.scope))
+
+
+CALM = Calm(max_shrink=0.5, shrink_hold=30.0)
+
+
+class Running:
+    """A keeper and what it follows, at work."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "members.json"
+        self.metrics = Metrics([str(self.path)])
+        self.made: dict[str, list[Scripted]] = {kind: [] for kind in KINDS}
+        """The sources that were made, by kind."""
+        tracks = [Track(kind, [kind], "auto") for kind in KINDS]
+        publisher = Publisher([self.path], fsync="never")
+        publisher.prepare()
+        self.pipeline = Pipeline(tracks, [FORMATS["json"]], rules=Rules(), calm=CALM)
+        self.keeper = Keeper(
+            self.pipeline,
+            publisher,
+            pace=Pace(settle=0.2, settle_max=1.0),
+            guards=Guards(start_timeout=3600.0),
+            metrics=self.metrics,
+            retry=Backoff(clock=now, dice=lambda: 0.0),
+            clock=now,
+            executor=Inline(),
+        )
+        ways = [Way(track, partial(self._make, track.source)) for track in tracks]
+        self.following = Following(ways, self.keeper, patience=PATIENCE, clock=now, metrics=self.metrics)
+        self.keeper.confirm = self.following.confirm
+
+    def _make(self, kind: str) -> list[Scripted]:
+        self.made[kind].append(Scripted(kind))
+        return self.made[kind][-1:]
+
+    def source(self, kind: str) -> Scripted:
+        """The newest one of a kind."""
+        return self.made[kind][-1]
+
+    @property
+    def running(self) -> list[str]:
+        """What is followed."""
+        return [source.scope for source in self.following.sources]
+
+    @property
+    def file(self) -> tuple[str, list[str]]:
+        """The source and the addresses in the file."""
+        body = json.loads(self.path.read_bytes())
+        return body["source"], [each["address"] for each in body["members"]]
+
+    def active(self) -> list[str]:
+        """What the metric says is believed."""
+        value = self.metrics.registry.get_sample_value
+        return [kind for kind in KINDS if value("membership_source_active", {"source": kind})]
+
+
+@asynccontextmanager
+async def running(directory: Path) -> AsyncIterator[Running]:
+    """Run until the end of the block."""
+    it = Running(directory)
+    tasks = [asyncio.create_task(it.following.run()), asyncio.create_task(it.keeper.publish_forever())]
+    try:
+        await asyncio.sleep(0.1)
+        yield it
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def with_endpoints_instead(it: Running) -> Scripted:
+    """Let Endpoints be believed; the source of EndpointSlices, which may not be read."""
+    api = it.source("endpointslice")
+    api.fail("forbidden")
+    await asyncio.sleep(1)
+    it.source("endpoints").list(*APP[:2])
+    await asyncio.sleep(1)
+    return api
+
+
+async def test_where_the_first_way_works_no_other_is_followed(tmp_path: Path) -> None:
+    """A sidecar costs the API server one watch."""
+    async with running(tmp_path) as it:
+        it.source("endpointslice").list(*APP[:2])
+        await asyncio.sleep(1000)
+        assert it.running == ["endpointslice"]
+        assert it.file == ("endpointslice", ["10.0.0.1", "10.0.0.2"])
+        assert it.active() == ["endpointslice"]
+        assert it.following.instead == ""
+
+
+async def test_what_is_not_allowed_gives_way_at_once_and_takes_over_when_it_is(tmp_path: Path) -> None:
+    """Slices, Endpoints, DNS; and back as soon as the Role is there."""
+    async with running(tmp_path) as it:
+        it.source("endpointslice").fail("forbidden")
+        await asyncio.sleep(1)
+        it.source("endpoints").fail("forbidden")
+        await asyncio.sleep(1)
+        assert it.running == list(KINDS)
+        assert not it.path.exists()
+        it.source("dns").list(*BY_DNS[:2])
+        await asyncio.sleep(1)
+        assert it.file == ("dns", ["10.0.0.1", "10.0.0.2"])
+        assert it.following.instead == "endpointslice is forbidden."
+        it.source("endpoints").list(*APP[:3])
+        await asyncio.sleep(2)
+        assert it.file == ("endpoints", ["10.0.0.1", "10.0.0.2", "10.0.0.3"])
+        assert it.running == ["endpointslice", "endpoints"]
+        it.source("endpointslice").list(*APP[:3])
+        await asyncio.sleep(2)
+        assert it.file == ("endpointslice", ["10.0.0.1", "10.0.0.2", "10.0.0.3"])
+        assert it.running == ["endpointslice"]
+        assert it.source("dns").ended
+
+
+async def test_an_api_server_that_is_away_keeps_its_file_until_the_time_is_over(tmp_path: Path) -> None:
+    """Then the next takes over, and hands back when the API server answers; nothing in between is in a file."""
+    async with running(tmp_path) as it:
+        api = it.source("endpointslice")
+        api.list(*APP[:2])
+        await asyncio.sleep(100)
+        api.fail()
+        await asyncio.sleep(PATIENCE - 1)
+        assert it.running == ["endpointslice"]
+        await asyncio.sleep(2)
+        assert it.running == ["endpointslice", "endpoints"]
+        it.source("endpoints").fail()
+        await asyncio.sleep(PATIENCE + 1)
+        assert it.running == list(KINDS)
+        assert it.file == ("endpointslice", ["10.0.0.1", "10.0.0.2"])
+        it.source("dns").list(*BY_DNS[1:3])
+        await asyncio.sleep(2)
+        assert it.file == ("dns", ["10.0.0.2", "10.0.0.3"])
+        api.recover()
+        await asyncio.sleep(2)
+        assert it.file == ("endpointslice", ["10.0.0.1", "10.0.0.2"])
+        assert it.running == ["endpointslice"]
+
+
+async def test_what_the_api_server_says_while_another_is_believed_comes_with_it(tmp_path: Path) -> None:
+    """The members of two ways are never in one file."""
+    async with running(tmp_path) as it:
+        api = await with_endpoints_instead(it)
+        files = [it.file]
+        for size in (1, 3, 4):
+            it.source("endpoints").apply(*APP[:size])
+            api.list(APP[4]) if size == 3 else None
+            await asyncio.sleep(2)
+            files.append(it.file)
+        addresses = [each.address for each in APP]
+        assert files == [
+            ("endpoints", addresses[:2]),
+            ("endpoints", addresses[:1]),
+            ("endpointslice", addresses[4:]),
+            ("endpointslice", addresses[4:]),
+        ]
+
+
+async def test_what_was_believed_long_ago_is_not_believed_again(tmp_path: Path) -> None:
+    """A way that is taken up again starts with nothing, not with what it knew when it was left."""
+    async with running(tmp_path) as it:
+        api = await with_endpoints_instead(it)
+        api.list(*APP[:3])
+        await asyncio.sleep(1)
+        api.fail()
+        await asyncio.sleep(PATIENCE + 1)
+        assert len(it.made["endpoints"]) == 2
+        assert it.file == ("endpointslice", ["10.0.0.1", "10.0.0.2", "10.0.0.3"])
+        it.source("endpoints").list(*APP[:1])
+        await asyncio.sleep(2)
+        assert it.file == ("endpoints", ["10.0.0.1"])
+
+
+async def test_a_warning_is_shown_as_long_as_it_is_true(tmp_path: Path) -> None:
+    """Of the way that is believed."""
+    async with running(tmp_path) as it:
+        value = partial(it.metrics.registry.get_sample_value, "membership_source_warnings")
+        it.source("endpointslice").list(APP[0], warning="It is truncated.")
+        await asyncio.sleep(1)
+        assert list(it.pipeline.active.warnings.values()) == ["It is truncated."]
+        assert value() == 1
+        it.source("endpointslice").apply(APP[0])
+        await asyncio.sleep(1)
+        assert value() == 0
+
+
+async def test_a_set_that_shrinks_too_much_is_asked_for_again(tmp_path: Path) -> None:
+    """Once; the answer ends the hold."""
+    async with running(tmp_path) as it:
+        api = it.source("endpointslice")
+        api.list(*APP[:4])
+        await asyncio.sleep(5)
+        api.apply(APP[0])
+        await asyncio.sleep(2)
+        assert len(it.file[1]) == 4
+        assert api.confirmed == 1
+        api.list(APP[0])
+        await asyncio.sleep(1)
+        assert it.file[1] == ["10.0.0.1"]
+        assert api.confirmed == 1
+
+
+def test_the_port_that_dns_does_not_tell_is_the_one_that_is_known() -> None:
+    """If there is one: of several, none is everybody's."""
+
+    def track(*ports: int | None) -> Track:
+        members = [msgspec.structs.replace(each, port=port) for each, port in zip(APP, ports, strict=False)]
+        made = Track("endpointslice", ["s"], "auto")
+        group = Group("s/x", 1, {each.key: each for each in members})
+        made.take(Listed(scope="s", groups=(group,), revision="1"))
+        return made
+
+    assert known_port([track(8080, 8080), track()]) == "8080"
+    assert known_port([track(8080, 8081)]) == ""
+    assert known_port([track(8080), track(8081)]) == ""
+    assert known_port([track(None)]) == ""

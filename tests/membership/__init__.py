@@ -1,0 +1,1 @@
+"""Tests of ``sidecar.membership``: no I/O, and time is an argument."""

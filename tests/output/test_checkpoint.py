@@ -1,0 +1,88 @@
+"""What a successor finds beside the outputs: generation and revisions, or nothing that it would trust."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar.output.checkpoint import Floor
+from sidecar.output.publisher import Publisher
+from tests.support.publishing import (
+    NAMES,
+    NEW,
+    NEW_REVISION,
+    OLD,
+    OLD_REVISION,
+    STATE,
+    floor,
+    outputs,
+    pieces,
+    publish_old,
+)
+
+
+def test_floor_is_beside_the_first_output(tmp_path: Path) -> None:
+    """Generation and revisions survive a restart, and two files in another directory have no floor there."""
+    other = tmp_path / "other"
+    other.mkdir()
+    paths = [tmp_path / NAMES[0], other / NAMES[1]]
+    publisher = Publisher(paths)
+    publisher.prepare()
+    assert not publisher.complete
+    assert publisher.floor == Floor()
+    publisher.publish(pieces(OLD), OLD_REVISION)
+    publisher.publish(pieces(NEW), NEW_REVISION)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [STATE, NAMES[0], "other"]
+    assert [path.name for path in other.iterdir()] == [NAMES[1]]
+    successor = Publisher(paths)
+    successor.prepare()
+    assert successor.complete
+    assert successor.floor == Floor(generation=2, revisions=NEW_REVISION)
+
+
+@pytest.mark.parametrize("lacking", [*NAMES, STATE])
+def test_incomplete_without_any_of_the_files(tmp_path: Path, lacking: str) -> None:
+    """A successor that finds less than all of a publication does not take it for one."""
+    publish_old(tmp_path)
+    (tmp_path / lacking).unlink()
+    successor = Publisher(outputs(tmp_path))
+    successor.prepare()
+    assert not successor.complete
+
+
+DAMAGED = {
+    "empty": b"",
+    "cut": b'{"schema":"membership-state/v1","gene',
+    "zeros": bytes(64),
+    "list": b"[]",
+    "number": b"7",
+    "generation": b'{"schema":"membership-state/v1","generation":"7"}',
+    "revisions": b'{"schema":"membership-state/v1","revisions":{"a":1}}',
+    "schema": b'{"schema":"membership-state/v2","generation":7}',
+}
+
+
+@pytest.mark.parametrize("body", DAMAGED.values(), ids=DAMAGED)
+def test_damaged_floor_is_ignored(tmp_path: Path, body: bytes) -> None:
+    """A sidecar that finds nonsense starts as if it were the first, and writes a floor that is right."""
+    publish_old(tmp_path)
+    (tmp_path / STATE).write_bytes(body)
+    publisher = Publisher(outputs(tmp_path))
+    publisher.prepare()
+    assert publisher.floor == Floor()
+    assert not publisher.publish(pieces(NEW), NEW_REVISION).errors
+    assert floor(tmp_path) == Floor(generation=1, revisions=NEW_REVISION)
+
+
+@pytest.mark.parametrize("body", [b'{"revisions":{"a":"\xff"}}', b'{"x":' + b"[" * 9999], ids=["text", "deep"])
+def test_damaged_floor_of_another_kind_is_ignored(body: bytes) -> None:
+    """So it is where the nonsense is within a text, or bottomless."""
+    assert Floor.decode(body) == Floor()
+
+
+@given(st.dictionaries(st.text(), st.text()), st.integers(0, 2**62))
+def test_floor_is_read_as_it_was_written(revisions: dict[str, str], generation: int) -> None:
+    """Decoding what was encoded gives the same floor."""
+    written = Floor(generation=generation, revisions=revisions)
+    assert Floor.decode(written.encode()) == written

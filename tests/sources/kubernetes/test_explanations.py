@@ -1,0 +1,108 @@
+"""What is said of an API server that gives no usable answer, as tables.
+
+That these are the words for what really comes over a socket is in ``test_api``.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from sidecar.errors import SourceError
+from sidecar.sources.kubernetes import explanations
+
+DENIED = 'User "{user}" cannot {verb} resource "{resource}" in API group "{group}" {where}'
+HERE = 'in the namespace "prod"'
+US = "system:serviceaccount:apps:sidecar"
+
+
+@pytest.mark.parametrize(
+    ("said", "cure"),
+    [
+        pytest.param(
+            DENIED.format(user=US, verb="watch", resource="endpointslices", group="discovery.k8s.io", where=HERE),
+            "Grant get, list and watch on endpointslices.discovery.k8s.io in namespace prod to the service account"
+            " sidecar of namespace apps with a Role and a RoleBinding.",
+            id="watch",
+        ),
+        pytest.param(
+            'pods "app-0" is forbidden: ' + DENIED.format(user=US, verb="get", resource="pods", group="", where=HERE),
+            "Grant get on pods in namespace prod to the service account sidecar of namespace apps"
+            " with a Role and a RoleBinding.",
+            id="one object",
+        ),
+        pytest.param(
+            DENIED.format(user=US, verb="list", resource="pods", group="", where="at the cluster scope"),
+            "Grant get, list and watch on pods everywhere to the service account sidecar of namespace apps"
+            " with a ClusterRole and a ClusterRoleBinding.",
+            id="everywhere",
+        ),
+        pytest.param(
+            DENIED.format(user="jane", verb="create", resource="x", group="g", where=HERE) + ": RBAC: role not found",
+            "Grant create on x.g in namespace prod to the user jane with a Role and a RoleBinding.",
+            id="a person",
+        ),
+        pytest.param(
+            DENIED.format(user="system:anonymous", verb="list", resource="pods", group="", where=HERE),
+            "It was asked without credentials: mount the service account's token (automountServiceAccountToken),"
+            " or give the kubeconfig a user.",
+            id="nobody",
+        ),
+        pytest.param(
+            "policy says no",
+            "No Role cures that, for it does not name what is missing: see the authorizers and proxies on the way.",
+            id="not RBAC",
+        ),
+    ],
+)
+def test_a_403_says_what_to_grant_to_whom(said: str, cure: str) -> None:
+    """The server's own words name the account, the verb and the resource."""
+    explained = explanations.refusal(403, "list", "/api", said)
+    assert explained.reason == "forbidden"
+    assert explained.cure == cure
+    assert explained.sentence == f"The API server forbids it (403 on list /api): {said}. {cure}"
+
+
+CODES = {
+    302: "The API server redirects (302 on list /api): said. That is not followed, for the token is for one server",
+    400: "The API server does not take the request (400 on list /api): said. It may be no Kubernetes API",
+    401: "The API server does not accept the token (401 on list /api): said. It is read again",
+    404: "The API server has no such resource (404 on list /api): said. Choose a --source that it has",
+    410: "The resourceVersion is too old (410 on list /api): said.",
+    429: "The API server is overloaded (429 on list /api): said. It is asked again after a pause",
+    503: "The API server failed (503 on list /api): said. It is asked again; if that lasts, see the logs",
+    999: "The API server failed (999 on list /api): said. It is asked again",
+}
+
+
+@pytest.mark.parametrize(("code", "beginning"), CODES.items())
+def test_each_code_has_its_own_words(code: int, beginning: str) -> None:
+    """And a reason that metrics know."""
+    explained = explanations.refusal(code, "list", "/api", "said")
+    assert explained.sentence.startswith(beginning)
+    assert explained.reason in SourceError.REASONS
+
+
+def test_a_server_that_says_nothing_is_not_quoted() -> None:
+    """No colon with nothing behind it."""
+    assert "(500 on list /api)." in explanations.refusal(500, "list", "/api", "").sentence
+
+
+@pytest.mark.parametrize(
+    ("said", "verify_code", "cure"),
+    [
+        ("certificate is not yet valid", 9, "see the clocks"),
+        ("certificate has expired", 10, "Renew the API server's certificate."),
+        ("self-signed certificate in certificate chain", 19, "Trust the CA that signed it"),
+        ("unable to get local issuer certificate", 20, "Trust the CA that signed it"),
+        ("Hostname mismatch", 62, "tls-server-name"),
+        ("IP address mismatch", 64, "tls-server-name"),
+        ("Missing Authority Key Identifier", 85, "older than the strict checks"),
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number", 0, "It speaks no TLS there"),
+        ("something new", 0, "See the certificates of both sides"),
+    ],
+)
+def test_each_failure_of_tls_has_its_own_cure(said: str, verify_code: int, cure: str) -> None:
+    """OpenSSL says what, the cure is ours."""
+    explained = explanations.tls("https://api", said, verify_code)
+    assert explained.what == f"TLS to https://api failed: {said}."
+    assert cure in explained.cure

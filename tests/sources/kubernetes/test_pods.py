@@ -1,0 +1,520 @@
+"""Pods and the members that are made of them: tables on realistic JSON, and laws.
+
+What a real API server and real controllers make of pods is in ``real/test_pods``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar.membership.member import Group, Member
+from sidecar.sources.kubernetes.collection import reader
+from sidecar.sources.kubernetes.objects import Projection
+from sidecar.sources.kubernetes.pods import PAGE, PodProjection, pod_origin, pods
+from tests.support.builders import HAZELCAST_0, Json, encoded, metadata_of
+from tests.support.strategies import VALUES, spoiled
+
+HZ, MANAGEMENT, METRICS = (
+    {"name": "hazelcast", "containerPort": 5701, "protocol": "TCP"},
+    {"name": "management", "containerPort": 8080, "protocol": "TCP"},
+    {"name": "metrics", "containerPort": 9466, "protocol": "TCP"},
+)
+
+ORIGIN = "pods/default/app-0"
+
+REPLICA_SET = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "app-5d4f", "uid": "rs-1", "controller": True}
+CREDITOR = {"apiVersion": "x/v1", "kind": "Ledger", "name": "other", "uid": "l-1"}
+
+
+def conditions(**statuses: str) -> list[Json]:
+    """Conditions by type."""
+    return [{"type": kind, "status": status} for kind, status in statuses.items()]
+
+
+def pod(spec: Json | None = None, status: Json | None = None, **metadata: object) -> Json:
+    """The pod app-0, running and ready, with one container port."""
+    meta = {"name": "app-0", "namespace": "default", "uid": "uid-0", "resourceVersion": "100", "labels": {"app": "app"}}
+    running = {
+        "phase": "Running",
+        "podIP": "10.0.0.1",
+        "podIPs": [{"ip": "10.0.0.1"}],
+        "conditions": conditions(ContainersReady="True", Ready="True"),
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": meta | {"creationTimestamp": "2026-08-01T10:00:00Z"} | metadata,
+        "spec": {"nodeName": "node-0", "containers": [{"name": "main", "ports": [HZ]}]} | (spec or {}),
+        "status": running | (status or {}),
+    }
+
+
+def project(obj: Json, *, split: str = "off", cluster_label: str = "", **how: str) -> Group:
+    """The group of a pod."""
+    return read(encoded(obj), PodProjection(projection=Projection(**how), split=split, cluster_label=cluster_label))
+
+
+def read(body: bytes, projection: PodProjection) -> Group:
+    """The group in the bytes of a pod."""
+    return reader(pods("default", "", "", projection))(body)
+
+
+def sole(obj: Json, *, split: str = "off", cluster_label: str = "", **how: str) -> Member:
+    """The member that a pod is."""
+    (found,) = project(obj, split=split, cluster_label=cluster_label, **how).members.values()
+    return found
+
+
+WRITTEN_BY_A_REAL_KUBELET = b"""{
+  "kind": "Pod",
+  "apiVersion": "v1",
+  "metadata": {
+    "name": "hazelcast-0",
+    "generateName": "hazelcast-",
+    "namespace": "shop",
+    "uid": "5c0d5a0e",
+    "resourceVersion": "48213",
+    "generation": 1,
+    "creationTimestamp": "2026-08-01T10:00:00Z",
+    "deletionTimestamp": "2026-08-01T11:00:30Z",
+    "deletionGracePeriodSeconds": 30,
+    "labels": {
+      "app": "hazelcast",
+      "apps.kubernetes.io/pod-index": "0",
+      "controller-revision-hash": "hazelcast-7d9c5b6f4",
+      "statefulset.kubernetes.io/pod-name": "hazelcast-0",
+      "topology.kubernetes.io/zone": "eu-central-1a",
+      "cluster": "blue"
+    },
+    "ownerReferences": [{
+      "apiVersion": "apps/v1", "kind": "StatefulSet", "name": "hazelcast", "uid": "b1", "controller": true,
+      "blockOwnerDeletion": true
+    }],
+    "managedFields": [{"manager": "kubelet", "operation": "Update", "subresource": "status", "fieldsV1": {}}]
+  },
+  "spec": {
+    "nodeName": "worker-2",
+    "hostname": "hazelcast-0",
+    "subdomain": "hazelcast",
+    "containers": [{
+      "name": "hazelcast", "image": "hazelcast:5", "resources": {"limits": {"cpu": "1"}},
+      "ports": [{"name": "hz", "containerPort": 5701, "protocol": "TCP"}]
+    }],
+    "initContainers": [{"name": "wait", "image": "busybox", "ports": [{"containerPort": 1}]}],
+    "tolerations": [{"key": "node.kubernetes.io/unreachable", "operator": "Exists", "tolerationSeconds": 300}]
+  },
+  "status": {
+    "phase": "Running",
+    "observedGeneration": 1,
+    "conditions": [
+      {"type": "PodReadyToStartContainers", "status": "True", "lastProbeTime": null},
+      {"type": "Initialized", "status": "True", "lastProbeTime": null},
+      {"type": "Ready", "status": "True", "lastProbeTime": null, "lastTransitionTime": "2026-08-01T10:00:20Z"},
+      {"type": "ContainersReady", "status": "True", "lastProbeTime": null}
+    ],
+    "hostIP": "192.168.0.2",
+    "hostIPs": [{"ip": "192.168.0.2"}],
+    "podIP": "10.244.1.7",
+    "podIPs": [{"ip": "10.244.1.7"}, {"ip": "fd00:1::7"}],
+    "containerStatuses": [{"name": "hazelcast", "ready": true, "state": {"running": {}}}],
+    "qosClass": "Burstable"
+  }
+}"""
+
+
+def test_a_pod_as_it_is_found() -> None:
+    """Every field that is read, among many that are not."""
+    expected = msgspec.structs.replace(
+        HAZELCAST_0,
+        service="",
+        addresses=("10.244.1.7", "fd00:1::7"),
+        is_self=True,
+        group="hazelcast-7d9c5b6f4",
+        created="2026-08-01T10:00:00Z",
+        cluster="blue",
+    )
+    projection = PodProjection(projection=Projection(pod_uid="5c0d5a0e"), split="auto", cluster_label="cluster")
+    assert read(WRITTEN_BY_A_REAL_KUBELET, projection) == Group(
+        "pods/shop/hazelcast-0", 48213, {expected.key: expected}
+    )
+
+
+# --- Who counts
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_finished_pod_never_counts(phase: str) -> None:
+    """It keeps its address, which may be another pod's by now, and may even say that it is ready."""
+    assert project(pod(status={"phase": phase})) == Group(ORIGIN, 100, {})
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"podIP": "", "podIPs": []},
+        {"podIP": "", "podIPs": None},
+        {"podIP": "", "podIPs": [{}]},
+        {"podIP": "", "podIPs": [{"ip": ""}]},
+    ],
+)
+def test_a_pod_without_an_address_never_counts(status: Json) -> None:
+    """It has not been started yet."""
+    assert project(pod(status=status)) == Group(ORIGIN, 100, {})
+
+
+def test_a_pod_that_was_just_created() -> None:
+    """There may be no status at all."""
+    bare = pod()
+    del bare["status"]
+    assert project(bare) == Group(ORIGIN, 100, {})
+
+
+def test_who_does_not_count_has_no_problem() -> None:
+    """A Job's finished pods do not have the port, and need not."""
+    assert project(pod(spec={"containers": [{}]}, status={"phase": "Failed"}), port="hazelcast").problem == ""
+
+
+@pytest.mark.parametrize("phase", ["Pending", "Running"])
+def test_a_pod_that_is_starting_counts(phase: str) -> None:
+    """With its address, which it has while its init containers run."""
+    found = sole(pod(status={"phase": phase, "conditions": conditions(Ready="False")}))
+    assert (found.ready, found.address) == (False, "10.0.0.1")
+
+
+# --- Conditions
+
+
+@pytest.mark.parametrize(
+    ("said", "deleted", "expected"),
+    [
+        pytest.param(conditions(Ready="True"), None, (True, True, False), id="ready"),
+        pytest.param(conditions(Ready="False"), None, (False, False, False), id="not ready"),
+        pytest.param([], None, (False, False, False), id="nothing said"),
+        pytest.param(None, None, (False, False, False), id="null"),
+        pytest.param(conditions(ContainersReady="True"), None, (False, False, False), id="a gate is missing"),
+        pytest.param(conditions(Ready="True"), "2026-08-01T11:00:30Z", (False, True, True), id="draining"),
+        pytest.param(conditions(Ready="False"), "2026-08-01T11:00:30Z", (False, False, True), id="going"),
+    ],
+)
+def test_conditions_are_those_of_a_slice(
+    said: list[Json] | None, deleted: str | None, expected: tuple[bool, bool, bool]
+) -> None:
+    """What the endpoint-slice controller would say of the same pod: a terminating one is serving and never ready."""
+    found = sole(pod(status={"conditions": said}, deletionTimestamp=deleted))
+    assert (found.ready, found.serving, found.terminating) == expected
+
+
+NO_REASON = conditions(ContainersReady="True", Ready="False")
+A_REASON = [
+    *conditions(ContainersReady="True"),
+    {"type": "Ready", "status": "False", "reason": "ReadinessGatesNotReady"},
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "lost"),
+    [
+        pytest.param({}, False, id="ready"),
+        pytest.param({"conditions": NO_REASON}, True, id="overridden by the node-lifecycle controller"),
+        pytest.param({"conditions": A_REASON}, False, id="the kubelet's word on a readiness gate"),
+        pytest.param({"conditions": conditions(ContainersReady="False", Ready="False")}, False, id="not ready"),
+        pytest.param({"conditions": conditions(Ready="False")}, False, id="nothing of the containers"),
+        pytest.param({"conditions": conditions(ContainersReady="True")}, False, id="nothing of the pod"),
+        pytest.param({"conditions": conditions(ContainersReady="True", Ready="Unknown")}, True, id="unknown"),
+        pytest.param({"phase": "Unknown"}, True, id="phase unknown"),
+        pytest.param({"reason": "NodeLost"}, True, id="as it was before taints"),
+        pytest.param({"reason": "Evicted"}, False, id="another reason"),
+    ],
+)
+def test_a_pod_on_a_lost_node_is_told_apart(status: Json, lost: bool) -> None:
+    """Not by what it is, but by who says so."""
+    assert sole(pod(status=status)).lost is lost
+
+
+# --- Addresses
+
+
+@pytest.mark.parametrize(
+    ("status", "family", "expected"),
+    [
+        pytest.param(["10.0.0.1"], "auto", ("10.0.0.1", ["10.0.0.1"]), id="single"),
+        pytest.param(["10.0.0.1", "fd00::1"], "auto", ("10.0.0.1", ["10.0.0.1", "fd00::1"]), id="dual"),
+        pytest.param(["fd00::1", "10.0.0.1"], "auto", ("10.0.0.1", ["10.0.0.1", "fd00::1"]), id="IPv6 is primary"),
+        pytest.param(["10.0.0.1", "fd00::1"], "ipv6", ("fd00::1", ["10.0.0.1", "fd00::1"]), id="IPv6 is chosen"),
+        pytest.param(["10.0.0.1"], "ipv6", ("", ["10.0.0.1"]), id="has none of it"),
+    ],
+)
+def test_both_addresses_of_a_pod(status: list[str], family: str, expected: tuple[str, list[str]]) -> None:
+    """IPv4 first, in whichever order the cluster has its families."""
+    ips = {"podIP": status[0], "podIPs": [{"ip": address} for address in status]}
+    found = sole(pod(status=ips), family=family)
+    assert (found.address, list(found.addresses)) == expected
+
+
+def test_the_one_address_where_there_is_no_list() -> None:
+    """As of a virtual kubelet that knows nothing of two."""
+    assert sole(pod(status={"podIPs": None})).addresses == ("10.0.0.1",)
+
+
+def test_two_pods_on_one_network_are_two_members() -> None:
+    """With hostNetwork the address is the node's; only the UID is the pod's own."""
+    shared = pod(spec={"hostNetwork": True}), pod(spec={"hostNetwork": True}, name="app-1", uid="uid-1")
+    assert len({sole(obj).key for obj in shared}) == 2
+    assert {sole(obj).address for obj in shared} == {"10.0.0.1"}
+
+
+def test_self_is_known_by_uid_and_else_by_name() -> None:
+    """As everywhere."""
+    assert sole(pod(), pod_uid="uid-0").is_self
+    assert not sole(pod(), pod_uid="uid-9", pod_name="app-0", namespace="default").is_self
+    assert sole(pod(), pod_name="app-0", namespace="default").is_self
+
+
+def test_what_is_not_said_is_empty() -> None:
+    """Hostname, node, zone, labels, creation."""
+    bare = pod(labels=None, creationTimestamp=None, ownerReferences=None)
+    del bare["spec"]
+    found = sole(bare, split="auto", cluster_label="cluster")
+    assert (found.hostname, found.node, found.zone, found.group, found.cluster, found.created) == ("",) * 6
+
+
+# --- Ports
+
+
+def containers(*some: list[Json] | None) -> Json:
+    """The spec of containers with these ports."""
+    return {"containers": [{"ports": one} for one in some]}
+
+
+def sidecars(*some: list[Json], policy: str | None = "Always") -> Json:
+    """The spec of init containers with these ports."""
+    return {"initContainers": [{"ports": one, "restartPolicy": policy} for one in some]}
+
+
+DNS_TCP, DNS_UDP = {"name": "dns-tcp", "containerPort": 53}, {"name": "dns", "containerPort": 53, "protocol": "UDP"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "wanted", "port"),
+    [
+        pytest.param(containers([HZ]), "", 5701, id="the sole one"),
+        pytest.param(containers([{"containerPort": 5701}]), "", 5701, id="the sole one, nameless"),
+        pytest.param(containers(None, [HZ], []), "", 5701, id="the sole one of several containers"),
+        pytest.param(containers([]), "", None, id="none"),
+        pytest.param({"containers": None}, "", None, id="null"),
+        pytest.param(containers([DNS_TCP, DNS_UDP]), "", 53, id="one number for TCP and UDP"),
+        pytest.param(containers([DNS_TCP, DNS_UDP]), "dns", 53, id="by the other of its names"),
+        pytest.param(containers([HZ], [MANAGEMENT]), "management", 8080, id="by name"),
+        pytest.param(containers([HZ], [HZ]), "hazelcast", 5701, id="by a name that is there twice"),
+        pytest.param(containers([HZ], [MANAGEMENT]), "7800", 7800, id="a number is taken as it is"),
+        pytest.param(containers([]), "7800", 7800, id="a number without any"),
+        pytest.param(containers([HZ]) | sidecars([METRICS]), "", 5701, id="a sidecar's port is not the server's"),
+        pytest.param(containers([HZ]) | sidecars([METRICS]), "metrics", 9466, id="a sidecar's port by name"),
+        pytest.param(containers([]) | sidecars([HZ]), "", 5701, id="the sole one is a sidecar's"),
+        pytest.param(
+            containers([HZ]) | sidecars([{"name": "hazelcast", "containerPort": 1}]),
+            "hazelcast",
+            5701,
+            id="containers first",
+        ),
+        pytest.param(containers([]) | sidecars([HZ], policy=None), "", None, id="an init container is over"),
+    ],
+)
+def test_the_port_of_a_member(spec: Json, wanted: str, port: int | None) -> None:
+    """A number, a name, or the only one there is."""
+    found = project(pod(spec=spec), port=wanted)
+    assert (found.problem, [one.port for one in found.members.values()]) == ("", [port])
+
+
+@pytest.mark.parametrize(
+    ("spec", "wanted", "sentence"),
+    [
+        (
+            containers([HZ], [MANAGEMENT]),
+            "",
+            "has several ports: hazelcast (5701), management (8080). Choose one with --port NAME or --port NUMBER.",
+        ),
+        (
+            containers([{"containerPort": 1}], [{"containerPort": 2}]),
+            "",
+            "has several ports: unnamed (1), unnamed (2). Choose one with --port NAME or --port NUMBER.",
+        ),
+        (
+            containers([HZ]) | sidecars([METRICS]),
+            "gossip",
+            "has no port named 'gossip'; it has: hazelcast (5701), metrics (9466). Correct --port.",
+        ),
+        (
+            containers([HZ]) | sidecars([METRICS], policy=None),
+            "metrics",
+            "has no port named 'metrics'; it has: hazelcast (5701). Correct --port.",
+        ),
+    ],
+)
+def test_a_port_that_cannot_be_chosen_is_a_problem(spec: Json, wanted: str, sentence: str) -> None:
+    """The sentence lists what there is to choose from."""
+    assert project(pod(spec=spec), port=wanted) == Group(ORIGIN, 100, {}, f"{ORIGIN} {sentence}")
+
+
+def test_a_thousand_pods_have_one_problem() -> None:
+    """Pods of one controller have one template, and an operator reads one sentence."""
+    many = [
+        pod(spec=containers([]), name=f"app-{number}", ownerReferences=[CREDITOR, REPLICA_SET])
+        for number in range(1000)
+    ]
+    (sentence,) = {project(one, port="gossip").problem for one in many}
+    assert sentence.startswith("the pod template of ReplicaSet default/app-5d4f has no port named 'gossip'")
+
+
+# --- Rollouts and clusters
+
+HASHES = {"pod-template-hash": "5d4f", "deployment": "app-3", "controller-revision-hash": "app-7d9c"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "split", "group"),
+    [
+        pytest.param(HASHES, "off", "", id="off"),
+        pytest.param(HASHES, "auto", "5d4f", id="a ReplicaSet's first"),
+        pytest.param(HASHES | {"pod-template-hash": ""}, "auto", "app-3", id="OpenShift's"),
+        pytest.param({"controller-revision-hash": "app-7d9c"}, "auto", "app-7d9c", id="a StatefulSet's"),
+        pytest.param({}, "auto", "", id="of a pod without any"),
+        pytest.param(HASHES, "owner", "rs-1", id="the controller's UID"),
+        pytest.param({"version": "2"}, "version", "2", id="a label"),
+        pytest.param({}, "version", "", id="a label that is not there"),
+    ],
+)
+def test_the_group_that_a_pod_was_rolled_out_with(labels: Json, split: str, group: str) -> None:
+    """As KUBE_PING tells them apart, or by what one likes."""
+    assert sole(pod(labels=labels, ownerReferences=[CREDITOR, REPLICA_SET]), split=split).group == group
+
+
+@pytest.mark.parametrize("owners", [None, [], [CREDITOR]])
+def test_a_pod_that_nobody_controls_has_no_group(owners: list[Json] | None) -> None:
+    """An owner is not a controller."""
+    assert sole(pod(ownerReferences=owners), split="owner").group == ""
+
+
+def test_the_cluster_that_a_pod_is_of() -> None:
+    """The value of the label that is asked for; empty where there is none."""
+    labelled = pod(labels={"cluster": "blue"})
+    assert sole(labelled, cluster_label="cluster").cluster == "blue"
+    assert sole(labelled, cluster_label="other").cluster == ""
+    assert sole(labelled).cluster == ""
+
+
+# --- What is asked for
+
+UNFINISHED = "status.phase!=Succeeded,status.phase!=Failed"
+
+
+@pytest.mark.parametrize(
+    ("namespace", "selector", "fields", "scope", "path", "query"),
+    [
+        pytest.param(
+            "default",
+            "app in (a, b),!old",
+            "",
+            "pods/default/app in (a, b),!old",
+            "/api/v1/namespaces/default/pods",
+            {"labelSelector": "app in (a, b),!old", "fieldSelector": UNFINISHED},
+            id="labels",
+        ),
+        pytest.param(
+            "default",
+            "app=a",
+            "spec.nodeName=n",
+            "pods/default/app=a/spec.nodeName=n",
+            "/api/v1/namespaces/default/pods",
+            {"labelSelector": "app=a", "fieldSelector": f"spec.nodeName=n,{UNFINISHED}"},
+            id="and fields",
+        ),
+        pytest.param(
+            "*", "", "", "pods/*/*", "/api/v1/pods", {"fieldSelector": UNFINISHED}, id="everything, which must be said"
+        ),
+    ],
+)
+def test_selectors_are_passed_on(
+    namespace: str, selector: str, fields: str, scope: str, path: str, query: dict[str, str]
+) -> None:
+    """In the API's own syntax, whatever that is; in pages."""
+    made = pods(namespace, selector, fields, PodProjection(projection=Projection()))
+    assert (made.scope, made.path) == (scope, path)
+    assert made.query == query | {"limit": str(PAGE)}
+    assert reader(made)(encoded(pod())).origin == ORIGIN
+
+
+def test_the_origin_is_the_same_for_a_pod_and_its_deletion() -> None:
+    """A deletion is known by the metadata alone."""
+    obj = pod(name="app-7")
+    assert pod_origin(metadata_of(encoded(obj))) == project(obj).origin == "pods/default/app-7"
+
+
+@pytest.mark.parametrize(("revision", "version"), [("48213", 48213), ("opaque", 0)])
+def test_the_version_is_the_revision(revision: str, version: int) -> None:
+    """If it is a number."""
+    assert project(pod(resourceVersion=revision)).version == version
+
+
+# --- Laws
+
+PODS = st.builds(
+    lambda phase, ready, containers_ready, ips, deleted: pod(
+        status={
+            "phase": phase,
+            "conditions": conditions(ContainersReady=containers_ready, Ready=ready),
+            "podIP": ips[0] if ips else "",
+            "podIPs": [{"ip": ip} for ip in ips],
+        },
+        deletionTimestamp=deleted,
+    ),
+    st.sampled_from(("Pending", "Running", "Succeeded", "Failed", "Unknown")),
+    st.sampled_from(("True", "False", "Unknown")),
+    st.sampled_from(("True", "False")),
+    st.lists(st.sampled_from(("10.0.0.1", "fd00::1")), unique=True),
+    st.sampled_from((None, "2026-08-01T11:00:30Z")),
+)
+
+
+@given(PODS)
+def test_a_pod_is_one_member_or_none(obj: Json) -> None:
+    """Ready only if it serves and stays; nobody is ready of whom nobody knows; and every address is its own."""
+    found = project(obj)
+    counts = obj["status"]["phase"] not in {"Succeeded", "Failed"} and bool(obj["status"]["podIPs"])
+    assert len(found.members) == int(counts)
+    for member in found.members.values():
+        assert member.ready == (member.serving and not member.terminating)
+        assert set(member.addresses) == {one["ip"] for one in obj["status"]["podIPs"]}
+        assert member.key == f"default\0\0app-0\0{obj['metadata']['uid']}"
+
+
+WHOLE = pod(
+    spec={**containers([HZ]), **sidecars([METRICS]), "hostname": "app-0"},
+    labels=HASHES,
+    ownerReferences=[REPLICA_SET],
+    deletionTimestamp="2026-08-01T11:00:30Z",
+)
+
+
+@given(spoiled(WHOLE) | VALUES, st.sampled_from(("off", "auto", "owner", "version")))
+def test_any_json_is_a_pod_or_malformed(value: object, split: str) -> None:
+    """Nothing that an API server may say ends the program."""
+    projection = PodProjection(projection=Projection(port="hazelcast"), split=split, cluster_label="cluster")
+    with contextlib.suppress(msgspec.MsgspecError):
+        read(encoded(value), projection)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"null", b"{}", encoded(WHOLE)[:-1], encoded(WHOLE).replace(b"app-0", b"app-\xff")],
+    ids=["nothing", "null", "no metadata", "cut off", "bad UTF-8"],
+)
+def test_what_is_no_pod_is_said_to_be_none(body: bytes) -> None:
+    """By one kind of error."""
+    with pytest.raises(msgspec.MsgspecError):
+        read(body, PodProjection(projection=Projection()))

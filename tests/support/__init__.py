@@ -1,0 +1,1 @@
+"""What tests of several rooms share: builders, strategies, scripts, a DNS server. No tests here."""

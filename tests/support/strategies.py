@@ -1,0 +1,121 @@
+"""Members, groups and histories for the laws: few names and addresses, so that collisions are common. And any JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from sidecar.membership.member import Applied, Deleted, Event, Failed, Group, Listed, Member, Recovered
+from sidecar.membership.policy.rules import Rules
+
+SCOPES = ("endpointslice/default/app", "endpointslice/other/app")
+
+OWN = 0
+"""The number of the own pod, the only one with ``is_self``; its group and cluster are always the same, if told."""
+
+_ADDRESSES = {False: ("10.0.0.1", "10.0.0.2", "10.0.0.3"), True: ("fd00::1", "fd00::2", "fd00::3")}
+
+
+@st.composite
+def members(draw: st.DrawFn, namespace: str = "default") -> Member:
+    """A member as one slice reports it: addresses of one family."""
+    number = draw(st.integers(0, 5))
+    v6 = draw(st.booleans())
+    address = draw(st.sampled_from(_ADDRESSES[v6]))
+    named = draw(st.booleans())
+    own = named and number == OWN
+    return Member(
+        name=f"app-{number}" if named else "",
+        namespace=namespace,
+        service="app",
+        uid=f"uid-{number}-{draw(st.integers(0, 1))}" if named else "",
+        address=address,
+        addresses=(address,),
+        port=draw(st.sampled_from((None, 5701))),
+        hostname="",
+        node=draw(st.sampled_from(("", "node-0"))),
+        zone="",
+        ready=draw(st.booleans()),
+        serving=draw(st.booleans()),
+        terminating=draw(st.booleans()),
+        is_self=own,
+        group=draw(st.sampled_from(("", "5c4d") if own else ("", "5c4d", "7f9b"))),
+        created=draw(st.sampled_from(("", "2026-03-01T10:00:00Z", "2026-03-01T10:00:01Z"))),
+        cluster=draw(st.sampled_from(("", "blue") if own else ("", "blue", "green"))),
+        lost=draw(st.booleans()),
+    )
+
+
+@st.composite
+def groups(draw: st.DrawFn, scope: str = SCOPES[0]) -> Group:
+    """A slice of *scope*."""
+    namespace = scope.split("/")[1]
+    found = draw(st.lists(members(namespace), max_size=4))
+    return Group(
+        origin=f"endpointslice/{namespace}/app-{draw(st.integers(0, 3))}",
+        version=draw(st.integers(0, 3)),
+        members={member.key: member for member in found},
+        problem=draw(st.sampled_from(("", "", "", "several ports"))),
+    )
+
+
+@st.composite
+def events(draw: st.DrawFn) -> Event:
+    """Anything that a source can say."""
+    scope = draw(st.sampled_from(SCOPES))
+    revision = str(draw(st.integers(1, 9)))
+    arrived = float(draw(st.integers(0, 9)))
+    match draw(st.sampled_from(("listed", "applied", "applied", "applied", "deleted", "failed", "recovered"))):
+        case "listed":
+            listed = tuple(draw(st.lists(groups(scope), max_size=3)))
+            return Listed(scope=scope, groups=listed, revision=revision, arrived=arrived)
+        case "applied":
+            return Applied(scope=scope, group=draw(groups(scope)), revision=revision, arrived=arrived)
+        case "deleted":
+            return Deleted(scope=scope, origin=draw(groups(scope)).origin, revision=revision, arrived=arrived)
+        case "failed":
+            return Failed(scope=scope, reason="refused", sentence="away")
+        case _:
+            return Recovered(scope=scope)
+
+
+def rules() -> st.SearchStrategy[Rules]:
+    """Any rules."""
+    return st.builds(
+        Rules,
+        not_ready=st.sampled_from(("include", "exclude", "prefer-ready")),
+        terminating=st.sampled_from(("exclude", "while-serving", "include")),
+        own_pod=st.sampled_from(("include", "exclude", "require")),
+        split=st.booleans(),
+        split_unknown=st.sampled_from(("open", "closed")),
+        cluster_id=st.booleans(),
+        seed=st.booleans(),
+    )
+
+
+def histories() -> st.SearchStrategy[list[Event]]:
+    """A history of any events."""
+    return st.lists(events(), max_size=8)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+"""Any JSON."""
+
+
+def spoiled(obj: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401 - any JSON
+    """A value of the same shape, any part of which may be anything."""
+    match obj:
+        case dict():
+            whole: st.SearchStrategy[Any] = st.fixed_dictionaries(
+                {}, optional={key: spoiled(inner) for key, inner in obj.items()}
+            )
+        case list():
+            whole = st.tuples(*map(spoiled, obj)).map(list)
+        case _:
+            whole = st.just(obj)
+    return st.integers(0, 15).flatmap(lambda roll: VALUES if roll == 0 else whole)

@@ -13,7 +13,7 @@ Invariants, each with a test of its own:
 
 - A reader sees a complete file or the previous complete file (``publisher``).
 - A failure changes no member; only a complete answer replaces what is known (``members.fold``).
-- What is published never goes back in time, restarts included (``sources.reflector``, ``floor``).
+- What is published never goes back in time, restarts included (``sources.reflector``, ``checkpoint``).
 - Same members, same bytes, and the same bytes are not written again (``formats``, ``publisher``).
 - A change costs the change and not the set, up to the file's bytes (``union``, ``policy``, ``formats``).
 

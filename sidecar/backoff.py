@@ -1,6 +1,6 @@
 """How long to wait before the next attempt.
 
-Pure: the clock and the dice are arguments.
+Pure: the clock and the jitter are arguments.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Backoff:
         cap: seconds it grows to; with the jitter, twice that.
         healthy: seconds without a failure after which it starts again from *initial*.
         clock: a monotonic clock.
-        dice: a random number in [0, 1).
+        jitter: a random number in [0, 1).
     """
 
     FACTOR = 2.0
@@ -35,13 +35,13 @@ class Backoff:
         self,
         *,
         clock: Callable[[], float],
-        dice: Callable[[], float],
+        jitter: Callable[[], float],
         initial: float = 0.8,
         cap: float = 30.0,
         healthy: float = 120.0,
     ) -> None:
         self._clock = clock
-        self._dice = dice
+        self._jitter = jitter
         self._initial = initial
         self._cap = cap
         self._healthy = healthy
@@ -59,4 +59,4 @@ class Backoff:
             self._next = self._initial
         self._last = now
         step, self._next = self._next, min(self._next * self.FACTOR, self._cap)
-        return max(step, min(at_least, LONGEST_ASKED)) + step * self._dice()
+        return max(step, min(at_least, LONGEST_ASKED)) + step * self._jitter()

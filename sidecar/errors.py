@@ -1,6 +1,6 @@
 """The errors that cross a module's border, named after whose fault they are.
 
-``SettingsError`` is the user's, ``SourceError`` the cluster's, ``PublishError`` the volume's. Each carries a sentence
+``SettingsError`` is the user's, ``SourceError`` the cluster's, ``PublishError`` the volume's. Each carries a message
 that says what was wrong, where, and what to do; nothing else in the project is shown to an operator.
 """
 
@@ -15,7 +15,7 @@ class SettingsError(SidecarError):
     """The configuration is wrong. Ends the program with exit code 2.
 
     Args:
-        problems: one sentence for each thing that is wrong, all found at once.
+        problems: one message for each thing that is wrong, all found at once.
     """
 
     def __init__(self, problems: list[str]) -> None:
@@ -28,7 +28,7 @@ class SourceError(SidecarError):
 
     Args:
         reason: a word for metrics and tests, one of ``REASONS``.
-        sentence: what happened and what to do about it.
+        message: what happened and what to do about it.
         retry_after: seconds that the server asked to wait, 0 if it did not.
     """
 
@@ -54,10 +54,10 @@ class SourceError(SidecarError):
         "older",
     )
 
-    def __init__(self, reason: str, sentence: str, retry_after: float = 0.0) -> None:
-        super().__init__(sentence)
+    def __init__(self, reason: str, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
         self.reason = reason
-        self.sentence = sentence
+        self.message = message
         self.retry_after = retry_after
 
 
@@ -67,14 +67,14 @@ class PublishError(SidecarError):
     Args:
         path: the file.
         code: the symbolic errno, such as ``ENOSPC``, for metrics.
-        sentence: what happened and what to do about it.
+        message: what happened and what to do about it.
     """
 
-    def __init__(self, path: str, code: str, sentence: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, path: str, code: str, message: str) -> None:
+        super().__init__(message)
         self.path = path
         self.code = code
-        self.sentence = sentence
+        self.message = message
 
 
 class StartTimeoutError(SidecarError):

@@ -41,13 +41,13 @@ def delays(backoff: Backoff, count: int, at_least: float = 0.0) -> list[float]:
 )
 def test_delays(rolled: float, at_least: float, expected: list[float]) -> None:
     """Client-go's figures: 800 ms, doubled, up to 30 s, and up to as much again at random."""
-    backoff = Backoff(clock=Clock().seconds, dice=lambda: rolled)
+    backoff = Backoff(clock=Clock().seconds, jitter=lambda: rolled)
     assert delays(backoff, 8, at_least) == pytest.approx(expected)
 
 
 def test_other_figures() -> None:
     """All of them are arguments."""
-    backoff = Backoff(clock=Clock().seconds, dice=lambda: 0.0, initial=0.1, cap=0.3)
+    backoff = Backoff(clock=Clock().seconds, jitter=lambda: 0.0, initial=0.1, cap=0.3)
     assert delays(backoff, 4) == pytest.approx([0.1, 0.2, 0.3, 0.3])
 
 
@@ -55,7 +55,7 @@ def test_other_figures() -> None:
 def test_it_begins_anew_after_two_minutes_without_a_failure(pause: float, expected: float) -> None:
     """Not sooner: a server that is well for a minute in between is not well."""
     clock = Clock()
-    backoff = Backoff(clock=clock.seconds, dice=lambda: 0.0)
+    backoff = Backoff(clock=clock.seconds, jitter=lambda: 0.0)
     delays(backoff, 2)
     clock.now += pause
     assert backoff.delay() == pytest.approx(expected)
@@ -66,7 +66,7 @@ def test_no_delay_is_out_of_bounds(history: list[tuple[float, float, float]]) ->
     """Never less than the first step or than asked for, never more than twice the cap beyond what was asked for."""
     clock = Clock()
     rolls = [roll for *_, roll in history]
-    backoff = Backoff(clock=clock.seconds, dice=lambda: rolls.pop(0))
+    backoff = Backoff(clock=clock.seconds, jitter=lambda: rolls.pop(0))
     for pause, at_least, _ in history:
         clock.now += pause
         assert max(0.8, at_least) <= backoff.delay(at_least) <= max(30.0, at_least) + 30.0

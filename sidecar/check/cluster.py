@@ -8,8 +8,8 @@ import msgspec
 
 from sidecar.check.facts import Answers
 from sidecar.check.permissions import WHOAMI, is_allowed, questions, username
-from sidecar.check.services import Seen, Service, decode_service
-from sidecar.daemon.replicas import desired
+from sidecar.check.services import Observed, Service, decode_service
+from sidecar.daemon.replicas import desired_replicas
 from sidecar.errors import SourceError
 from sidecar.sources.kubernetes.collection import reader
 from sidecar.sources.kubernetes.explanations import ANONYMOUS
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import TypeVar
 
-    from sidecar.check.permissions import Question, Right
-    from sidecar.membership.member import Group
+    from sidecar.check.permissions import Permission, Question
+    from sidecar.membership.member import Report
     from sidecar.sources.kubernetes.collection import Collection
     from sidecar.sources.kubernetes.connection import Connection
 
@@ -32,7 +32,7 @@ USERS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 async def look(
     connection: Connection,
-    rights: Iterable[Right],
+    rights: Iterable[Permission],
     services: Iterable[tuple[str, str]],
     collections: Mapping[str, Collection[Any]],
     own_pod: tuple[str, str] | None = None,
@@ -53,7 +53,7 @@ async def look(
     return Answers(
         connection.credentials.host,
         user,
-        {right: await _denied(connection, right) for right in rights},
+        {permission: await _denied(connection, permission) for permission in rights},
         {f"{namespace}/{name}": await _service(connection, namespace, name) for namespace, name in services},
         {name: await _seen(connection, collection) for name, collection in collections.items()},
         await _replicas(connection, *own_pod) if own_pod else None,
@@ -62,7 +62,7 @@ async def look(
 
 async def _replicas(connection: Connection, namespace: str, pod_name: str) -> int | SourceError:
     try:
-        return await desired(connection, namespace, pod_name)
+        return await desired_replicas(connection, namespace, pod_name)
     except SourceError as error:
         return error
 
@@ -71,18 +71,18 @@ async def _user(connection: Connection) -> str:
     try:
         return _decoded(USERS, username, await connection.create(USERS, WHOAMI))
     except SourceError as error:
-        unsaid = error.reason == "not_found" or (error.reason == "forbidden" and ANONYMOUS not in error.sentence)
+        unsaid = error.reason == "not_found" or (error.reason == "forbidden" and ANONYMOUS not in error.message)
         if unsaid:  # older than Kubernetes 1.28, or without its default roles
             return ""
         raise
 
 
-async def _denied(connection: Connection, right: Right) -> tuple[Question, ...] | SourceError:
+async def _denied(connection: Connection, permission: Permission) -> tuple[Question, ...] | SourceError:
     try:
         return tuple(
             [
                 question
-                for question in questions(right)
+                for question in questions(permission)
                 if not _decoded(REVIEWS, is_allowed, await connection.create(REVIEWS, question.body))
             ]
         )
@@ -98,28 +98,28 @@ async def _service(connection: Connection, namespace: str, name: str) -> Service
         return error
 
 
-async def _seen(connection: Connection, collection: Collection[Any]) -> Seen | SourceError:
+async def _seen(connection: Connection, collection: Collection[Any]) -> Observed | SourceError:
     try:
-        groups = await _groups(connection, collection)
+        reports = await _reports(connection, collection)
     except SourceError as error:
         return error
-    return Seen(
-        tuple({key: member for group in groups for key, member in group.members.items()}.values()),
-        tuple(dict.fromkeys(group.problem for group in groups if group.problem)),
-        tuple(dict.fromkeys(group.warning for group in groups if group.warning)),
+    return Observed(
+        tuple({key: member for report in reports for key, member in report.members.items()}.values()),
+        tuple(dict.fromkeys(report.problem for report in reports if report.problem)),
+        tuple(dict.fromkeys(report.warning for report in reports if report.warning)),
     )
 
 
-async def _groups(connection: Connection, collection: Collection[Any]) -> list[Group]:
+async def _reports(connection: Connection, collection: Collection[Any]) -> list[Report]:
     """What the source would list."""
-    groups: list[Group] = []
+    reports: list[Report] = []
     query = collection.query
     read = reader(collection)
     while True:
         page = _decoded(collection.path, decode_page, await connection.list(collection.path, query))
-        groups += [_decoded(collection.path, read, item) for item in page.items or ()]
+        reports += [_decoded(collection.path, read, item) for item in page.items or ()]
         if not page.metadata.continue_:
-            return groups
+            return reports
         query = {**collection.query, "continue": page.metadata.continue_}
 
 

@@ -14,14 +14,14 @@ from sidecar.check import cluster, volumes
 from sidecar.check.facts import Facts
 from sidecar.check.findings import Finding, exit_code, in_json, in_text
 from sidecar.check.report import findings
-from sidecar.check.targets import collections_of, rights_of, targets_of, wishes_of
+from sidecar.check.targets import collections_of, permissions_of, requirements_of, targets_of
 from sidecar.daemon import parts
 from sidecar.errors import SettingsError, SourceError
 from sidecar.observability.metrics import Metrics
-from sidecar.sources.dns.query import Inquiry
+from sidecar.sources.dns.query import ServiceQuery
 from sidecar.sources.dns.records import Wanted
 from sidecar.sources.dns.resolver import Resolver
-from sidecar.sources.kubernetes.connection import Connection, Patience
+from sidecar.sources.kubernetes.connection import Connection, Timeouts
 from sidecar.sources.kubernetes.credentials import Credentials
 from sidecar.sources.kubernetes.objects import EVERYWHERE
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sidecar.settings.values import Settings
     from sidecar.sources.dns.records import Outcome
 
-PATIENCE = Patience(connect=5.0, list_total=20.0, list_read=10.0)
+PATIENCE = Timeouts(connect=5.0, list_total=20.0, list_read=10.0)
 """Seconds: somebody waits for the answer, in a terminal or as an init container."""
 
 FORMATS = {"text": in_text, "json": in_json}
@@ -72,13 +72,13 @@ async def examine(settings: Settings, environ: Mapping[str, str]) -> list[Findin
     metrics = Metrics([])
     loader = parts.loader(settings, in_pod="KUBERNETES_SERVICE_HOST" in environ)
     credentials = Credentials(loader, asyncio.get_running_loop().time, metrics)
-    namespace, wishes, trouble = "", wishes_of(settings), ""
+    namespace, requirements, trouble = "", requirements_of(settings), ""
     try:
         namespace = (await credentials.current()).namespace
     except SettingsError as error:
         trouble = f"{error} Name a kubeconfig with --kubeconfig, or mount the token of the pod's service account."
-        wishes = wishes._replace(falls_back="KUBERNETES_SERVICE_HOST" in environ)
-    if trouble or wishes.source == "dns":
+        requirements = requirements._replace(falls_back="KUBERNETES_SERVICE_HOST" in environ)
+    if trouble or requirements.source == "dns":
         namespace = parts.own_namespace()
     targets = targets_of(settings, namespace or "default")
     async with asyncio.TaskGroup() as tasks:
@@ -87,7 +87,7 @@ async def examine(settings: Settings, environ: Mapping[str, str]) -> list[Findin
         answers = None if trouble else tasks.create_task(_ask_api(credentials, metrics, settings, targets, namespace))
         outcomes = tasks.create_task(_ask_dns(metrics, settings, targets))
     facts = Facts(directories.result(), answers.result() if answers else trouble, outcomes.result())
-    return findings(facts, wishes, settings.fsync)
+    return findings(facts, requirements, settings.fsync)
 
 
 async def _ask_api(
@@ -97,13 +97,13 @@ async def _ask_api(
     try:
         return await cluster.look(
             connection,
-            rights_of(settings, targets),
+            permissions_of(settings, targets),
             [target for target in targets.services if target[0] != EVERYWHERE],
             collections_of(settings, targets),
             (namespace, settings.pod_name) if settings.min_members.relative else None,
         )
     except SourceError as error:
-        return error.sentence
+        return error.message
     finally:
         await connection.close()
 
@@ -111,7 +111,7 @@ async def _ask_api(
 async def _ask_dns(metrics: Metrics, settings: Settings, targets: Targets) -> dict[str, Mapping[str, Outcome]]:
     resolver = Resolver(servers=settings.dns_server, zone=settings.cluster_domain, metrics=metrics)
     return {
-        f"{namespace}/{name}": await Inquiry(
+        f"{namespace}/{name}": await ServiceQuery(
             resolver,
             Wanted(service=name, namespace=namespace, port=settings.port, family=settings.address_family),
         ).ask()

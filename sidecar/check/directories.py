@@ -44,23 +44,23 @@ def judge(seen: Directory, fsync: str) -> Iterator[Finding]:
     yield Finding("ok", subject, "A file was created beside it and renamed.")
     yield _volume(subject, seen, fsync)
     if seen.free < ENOUGH or not seen.nodes:
-        sentence = f"There is little room: {seen.free // 1024} KiB and {seen.nodes} files are free."
-        yield Finding("warning", subject, sentence, "Free some, or raise the emptyDir's sizeLimit.")
+        message = f"There is little room: {seen.free // 1024} KiB and {seen.nodes} files are free."
+        yield Finding("warning", subject, message, "Free some, or raise the emptyDir's sizeLimit.")
 
 
 def _volume(subject: str, seen: Directory, fsync: str) -> Finding:
     synced = fsync == "always" or (fsync == "auto" and not seen.in_memory)
     policy = "Each file is on it before it is renamed" if synced else "Nothing waits for it"
     if seen.mount in {"", "/"}:
-        sentence = "Its directory is no mounted volume, so that no other container sees the file."
-        return Finding("warning", subject, sentence, "Mount the shared emptyDir there, in both containers.")
+        message = "Its directory is no mounted volume, so that no other container sees the file."
+        return Finding("warning", subject, message, "Mount the shared emptyDir there, in both containers.")
     kind = "in memory" if seen.in_memory else "on a disk"
     return Finding("ok", subject, f"It is {kind} ({seen.filesystem}, mounted at {seen.mount}). {policy} (fsync).")
 
 
 def _problem(subject: str, problem: str) -> Finding:
-    """A problem as ``volume`` tells it: what, perhaps why, and after the last colon the cure."""
-    sentence, _, cure = problem.rpartition(": ")
-    if not sentence or (sentence.endswith(")") and "was not written" in sentence):  # an errno without a cure
+    """A problem as ``volume`` tells it: what, perhaps why, and after the last colon the remedy."""
+    message, _, remedy = problem.rpartition(": ")
+    if not message or (message.endswith(")") and "was not written" in message):  # an errno without a remedy
         return Finding("error", subject, problem)
-    return Finding("error", subject, f"{sentence}.", f"{cure[:1].upper()}{cure[1:]}")
+    return Finding("error", subject, f"{message}.", f"{remedy[:1].upper()}{remedy[1:]}")

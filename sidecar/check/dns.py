@@ -35,8 +35,8 @@ def judge(
     records = [record for one in outcomes.values() if isinstance(one, Answered) for record in one.records]
     unknown = next((one for one in outcomes.values() if isinstance(one, Unknown)), None)
     if records and all(record.value == cluster_ip for record in records):
-        cure = "Make a Service with clusterIP: None, and name that one." if source in LEVELS else ""
-        return Finding(level, subject, f"DNS tells the cluster IP {cluster_ip}, not the members.", cure)
+        remedy = "Make a Service with clusterIP: None, and name that one." if source in LEVELS else ""
+        return Finding(level, subject, f"DNS tells the cluster IP {cluster_ip}, not the members.", remedy)
     if records and not unknown:
         return Finding("ok", subject, f"DNS tells {len(records)} record{'s' if len(records) > 1 else ''}.")
     if source not in LEVELS:
@@ -47,12 +47,12 @@ def judge(
             f"DNS does not tell its members ({unknown.reason if unknown else _code(outcomes)}); {unneeded}.",
         )
     if unknown:
-        return Finding(level, subject, unknown.sentence)
+        return Finding(level, subject, unknown.message)
     if ready == 0:
-        sentence = f"DNS has no address for it ({_code(outcomes)}), for no member is ready."
-        return Finding("warning", subject, sentence, "Wait for one, or set publishNotReadyAddresses on the Service.")
-    cure = "See its name, its namespace and --cluster-domain, and whether a member is ready."
-    return Finding(level, subject, f"DNS has no address for it ({_code(outcomes)}).", cure)
+        message = f"DNS has no address for it ({_code(outcomes)}), for no member is ready."
+        return Finding("warning", subject, message, "Wait for one, or set publishNotReadyAddresses on the Service.")
+    remedy = "See its name, its namespace and --cluster-domain, and whether a member is ready."
+    return Finding(level, subject, f"DNS has no address for it ({_code(outcomes)}).", remedy)
 
 
 def _code(outcomes: Mapping[str, Outcome]) -> str:

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sidecar.check.directories import Directory
-    from sidecar.check.permissions import Question, Right
-    from sidecar.check.services import Seen, Service
+    from sidecar.check.permissions import Permission, Question
+    from sidecar.check.services import Observed, Service
     from sidecar.errors import SourceError
     from sidecar.sources.dns.records import Outcome
 
@@ -20,11 +20,11 @@ class Answers(NamedTuple):
     host: str
     user: str
     """Who we are to it; empty if it does not say."""
-    denied: Mapping[Right, Sequence[Question] | SourceError]
+    denied: Mapping[Permission, Sequence[Question] | SourceError]
     """The questions about each right that were answered with no."""
     services: Mapping[str, Service | SourceError]
     """By ``NAMESPACE/NAME``."""
-    seen: Mapping[str, Seen | SourceError]
+    seen: Mapping[str, Observed | SourceError]
     """The members, likewise, or by selector."""
     replicas: int | SourceError | None = None
     """How many there should be of the own pod; None if nobody needs to know."""
@@ -35,6 +35,6 @@ class Facts(NamedTuple):
 
     directories: Sequence[Directory]
     answers: Answers | str
-    """Of the API server, or the sentence why it cannot be asked."""
+    """Of the API server, or the message why it cannot be asked."""
     outcomes: Mapping[str, Mapping[str, Outcome]]
     """Of DNS, by ``NAMESPACE/NAME`` of the Service and by record type."""

@@ -1,4 +1,4 @@
-"""What was found, one line each, with the cure. Pure."""
+"""What was found, one line each, with the remedy. Pure."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ class Finding(NamedTuple):
     level: Level
     subject: str
     """What it is about, for example ``service default/app``."""
-    sentence: str
+    message: str
     """What was found, with its full stop."""
-    cure: str = ""
-    """What to do about it, a sentence; empty if nothing is."""
+    remedy: str = ""
+    """What to do about it, a message; empty if nothing is."""
     manifest: str = ""
-    """Objects to apply, as YAML documents; part of the cure."""
+    """Objects to apply, as YAML documents; part of the remedy."""
 
     @property
     def line(self) -> str:
         """On a terminal."""
-        return " ".join(f"{self.level:<8}{self.subject}: {self.sentence} {self.cure}".rstrip().splitlines())
+        return " ".join(f"{self.level:<8}{self.subject}: {self.message} {self.remedy}".rstrip().splitlines())
 
 
-def not_checked(subject: str, why: str, cure: str = "") -> Finding:
+def not_checked(subject: str, why: str, remedy: str = "") -> Finding:
     """Something that cannot be looked at from here."""
-    return Finding("ok", subject, f"Not checked, because {why}.", cure)
+    return Finding("ok", subject, f"Not checked, because {why}.", remedy)
 
 
 def in_text(findings: Iterable[Finding]) -> str:
@@ -48,13 +48,13 @@ def manifests(findings: Iterable[Finding]) -> str:
 
 
 def in_json(findings: Iterable[Finding]) -> str:
-    """A list of objects; what is to be applied stands in the cure, after its sentence."""
+    """A list of objects; what is to be applied stands in the remedy, after its message."""
     rows = [
         {
             "level": finding.level,
             "subject": finding.subject,
-            "sentence": finding.sentence,
-            "cure": f"{finding.cure}\n{finding.manifest}" if finding.manifest else finding.cure,
+            "message": finding.message,
+            "remedy": f"{finding.remedy}\n{finding.manifest}" if finding.manifest else finding.remedy,
         }
         for finding in findings
     ]

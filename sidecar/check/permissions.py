@@ -26,10 +26,10 @@ _RESOURCES = {
 """API group and resource, by source."""
 
 
-class Right(NamedTuple):
+class Permission(NamedTuple):
     """To follow a collection."""
 
-    group: str
+    api_group: str
     resource: str
     namespace: str
     """Empty for all."""
@@ -40,13 +40,13 @@ class Right(NamedTuple):
     def subject(self) -> str:
         """As findings name it."""
         where = f"in {self.namespace}" if self.namespace else "everywhere"
-        return f"rights {qualified(self.resource, self.group)} {where}"
+        return f"rights {qualified(self.resource, self.api_group)} {where}"
 
 
 class Question(NamedTuple):
     """Whether one verb is allowed."""
 
-    right: Right
+    permission: Permission
     verb: str
     name: str = ""
 
@@ -54,10 +54,10 @@ class Question(NamedTuple):
     def body(self) -> bytes:
         """A SelfSubjectAccessReview (authorization.k8s.io/v1), which every user may ask for (``system:basic-user``)."""
         attributes = {
-            "namespace": self.right.namespace,
+            "namespace": self.permission.namespace,
             "verb": self.verb,
-            "group": self.right.group,
-            "resource": self.right.resource,
+            "group": self.permission.api_group,
+            "resource": self.permission.resource,
             "name": self.name,
         }
         return msgspec.json.encode(
@@ -111,7 +111,7 @@ def username(body: bytes) -> str:
     return msgspec.json.decode(body, type=_UserReview).status.user_info.username
 
 
-def needed(source: str, names: Iterable[tuple[str, str]]) -> list[Right]:
+def needed(source: str, names: Iterable[tuple[str, str]]) -> list[Permission]:
     """The rights that a source needs, none for ``dns``.
 
     Args:
@@ -124,7 +124,7 @@ def needed(source: str, names: Iterable[tuple[str, str]]) -> list[Right]:
     for namespace, name in names:
         by_namespace.setdefault(namespace, set()).add(name)
     return [
-        Right(
+        Permission(
             *_RESOURCES[source],
             namespace.replace(EVERYWHERE, ""),
             tuple(sorted(found)) if source == "endpoints" else (),
@@ -133,6 +133,6 @@ def needed(source: str, names: Iterable[tuple[str, str]]) -> list[Right]:
     ]
 
 
-def questions(right: Right) -> list[Question]:
-    """What to ask of a right: each verb, on each object where it is about objects."""
-    return [Question(right, verb, name) for name in right.names or ("",) for verb in NEEDED]
+def questions(permission: Permission) -> list[Question]:
+    """What to ask of a permission: each verb, on each object where it is about objects."""
+    return [Question(permission, verb, name) for name in permission.names or ("",) for verb in NEEDED]

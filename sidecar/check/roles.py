@@ -17,7 +17,7 @@ from sidecar.sources.kubernetes.explanations import SERVICE_ACCOUNT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sidecar.check.permissions import Question, Right
+    from sidecar.check.permissions import Permission, Question
 
 GRANTED = ("get", "list", "watch")
 """The verbs of the Role: ``get`` is for people with kubectl."""
@@ -28,36 +28,36 @@ NAME = "membership-sidecar"
 """How the names of the Role and of its binding begin."""
 
 
-def judge(right: Right, denied: Sequence[Question], user: str) -> Finding:
-    """What there is to say of a right.
+def judge(permission: Permission, denied: Sequence[Question], user: str) -> Finding:
+    """What there is to say of a permission.
 
     Args:
-        right: that the source needs.
+        permission: that the source needs.
         denied: the questions about it that were answered with no.
         user: who asks; empty if that is not known.
     """
     who = explanations.subject(user) if user else "this user"
     if not denied:
-        return Finding("ok", right.subject, f"{_capital(who)} may list and watch what the source follows.")
+        return Finding("ok", permission.subject, f"{_capital(who)} may list and watch what the source follows.")
     verbs = " and ".join(dict.fromkeys(question.verb for question in denied))
     names = ", ".join(dict.fromkeys(question.name for question in denied if question.name))
-    kind = "Role" if right.namespace else "ClusterRole"
+    kind = "Role" if permission.namespace else "ClusterRole"
     return Finding(
         "error",
-        right.subject,
+        permission.subject,
         f"{_capital(who)} may not {verbs} {names or 'them'}.",
         f"Apply the {kind} and the {kind}Binding that are printed here.",
-        role(right, user),
+        role(permission, user),
     )
 
 
-def role(right: Right, user: str) -> str:
-    """A Role and a RoleBinding that grant *right* to *user*; of all namespaces, a ClusterRole and its binding."""
-    prefix = "" if right.namespace else "Cluster"
-    subject = _rbac_subject(user, right.namespace)
-    name = _name(right, subject)
-    metadata = {"name": name, **({"namespace": right.namespace} if right.namespace else {})}
-    granted = {"apiVersion": f"{RBAC}/v1", "kind": f"{prefix}Role", "metadata": metadata, "rules": [_rule(right)]}
+def role(permission: Permission, user: str) -> str:
+    """A Role and a RoleBinding that grant *permission* to *user*; of all namespaces, a ClusterRole and its binding."""
+    prefix = "" if permission.namespace else "Cluster"
+    subject = _rbac_subject(user, permission.namespace)
+    name = _name(permission, subject)
+    metadata = {"name": name, **({"namespace": permission.namespace} if permission.namespace else {})}
+    granted = {"apiVersion": f"{RBAC}/v1", "kind": f"{prefix}Role", "metadata": metadata, "rules": [_rule(permission)]}
     binding = {
         "apiVersion": f"{RBAC}/v1",
         "kind": f"{prefix}RoleBinding",
@@ -68,20 +68,20 @@ def role(right: Right, user: str) -> str:
     return "".join(f"---\n{_yaml(document)}" for document in (granted, binding))
 
 
-def _name(right: Right, subject: dict[str, str]) -> str:
+def _name(permission: Permission, subject: dict[str, str]) -> str:
     """Of Role and binding: one for each resource and account, so that to apply it takes nothing from anybody else."""
     parts = [NAME]
-    if right.resource != "endpointslices":
-        parts.append(right.resource)
+    if permission.resource != "endpointslices":
+        parts.append(permission.resource)
     if subject["kind"] == "ServiceAccount":
-        parts += [subject["namespace"]] if subject["namespace"] != right.namespace else []
+        parts += [subject["namespace"]] if subject["namespace"] != permission.namespace else []
         parts.append(subject["name"])
     return "-".join(parts)
 
 
-def _rule(right: Right) -> dict[str, list[str]]:
-    names = {"resourceNames": list(right.names)} if right.names else {}
-    return {"apiGroups": [right.group], "resources": [right.resource], **names, "verbs": list(GRANTED)}
+def _rule(permission: Permission) -> dict[str, list[str]]:
+    names = {"resourceNames": list(permission.names)} if permission.names else {}
+    return {"apiGroups": [permission.api_group], "resources": [permission.resource], **names, "verbs": list(GRANTED)}
 
 
 def _rbac_subject(user: str, namespace: str) -> dict[str, str]:

@@ -51,7 +51,7 @@ class Service(msgspec.Struct, frozen=True):
 decode_service = msgspec.json.Decoder(Service).decode
 
 
-class Seen(NamedTuple):
+class Observed(NamedTuple):
     """What the source says of one Service, or of the pods of a selector."""
 
     members: tuple[Member, ...] = ()
@@ -60,37 +60,37 @@ class Seen(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-class Wishes(NamedTuple):
+class Requirements(NamedTuple):
     """What the configuration says about that."""
 
     source: str
     port: str
     not_ready: str
-    least: int
+    min_members: int
     """The least number of members of the first publication."""
     falls_back: bool = True
     """Whether DNS is asked where the API cannot be (with ``auto``)."""
 
 
-def judge_service(name: str, service: Service, seen: Seen, wishes: Wishes) -> Iterator[Finding]:
+def judge_service(name: str, service: Service, seen: Observed, requirements: Requirements) -> Iterator[Finding]:
     """What there is to say of a Service that can be seen.
 
     Args:
         name: ``NAMESPACE/NAME``.
         service: the object.
         seen: its members.
-        wishes: the configuration.
+        requirements: the configuration.
     """
     subject, spec = f"service {name}", service.spec
     if spec.type == "ExternalName":
-        cure = "Name a Service of the members themselves."
-        yield Finding("error", subject, "It is an alias of a name (ExternalName) and has no endpoints.", cure)
+        remedy = "Name a Service of the members themselves."
+        yield Finding("error", subject, "It is an alias of a name (ExternalName) and has no endpoints.", remedy)
         return
-    yield _headless(subject, spec, wishes.source)
+    yield _headless(subject, spec, requirements.source)
     yield _selector(subject, spec, seen)
-    if finding := _readiness(subject, spec, wishes):
+    if finding := _readiness(subject, spec, requirements):
         yield finding
-    _, problem = choose_port([port.seen for port in spec.ports or ()], wishes.port, f"Service {name}")
+    _, problem = choose_port([port.seen for port in spec.ports or ()], requirements.port, f"Service {name}")
     if problem:
         yield problem_of(f"port {name}", problem)
 
@@ -98,50 +98,54 @@ def judge_service(name: str, service: Service, seen: Seen, wishes: Wishes) -> It
 def _headless(subject: str, spec: Spec, source: str) -> Finding:
     if spec.cluster_ip == "None":
         return Finding("ok", subject, "It is headless.")
-    sentence = f"It is not headless: its cluster IP is {spec.cluster_ip}"
-    cure = "Make a Service with clusterIP: None; that of an existing one cannot be changed."
+    message = f"It is not headless: its cluster IP is {spec.cluster_ip}"
+    remedy = "Make a Service with clusterIP: None; that of an existing one cannot be changed."
     match source:
         case "dns":
-            return Finding("error", subject, f"{sentence}, and DNS tells that one instead of the members.", cure)
+            return Finding("error", subject, f"{message}, and DNS tells that one instead of the members.", remedy)
         case "auto":
-            return Finding("warning", subject, f"{sentence}; DNS is of no use where the API cannot be asked.", cure)
+            return Finding("warning", subject, f"{message}; DNS is of no use where the API cannot be asked.", remedy)
         case _:
-            return Finding("ok", subject, f"{sentence}, which is all the same to --source {source}.")
+            return Finding("ok", subject, f"{message}, which is all the same to --source {source}.")
 
 
-def _selector(subject: str, spec: Spec, seen: Seen) -> Finding:
+def _selector(subject: str, spec: Spec, seen: Observed) -> Finding:
     if spec.selector:
         words = ",".join(f"{key}={value}" for key, value in sorted(spec.selector.items()))
         return Finding("ok", subject, f"It selects the pods with {words}.")
     if seen.members:
         return Finding("ok", subject, "It has no selector: somebody else writes its endpoints.")
-    cure = "Give it the labels of the pods as its selector, or write its EndpointSlices yourself."
-    return Finding("error", subject, "It has no selector and no endpoints: it will never have a member.", cure)
+    remedy = "Give it the labels of the pods as its selector, or write its EndpointSlices yourself."
+    return Finding("error", subject, "It has no selector and no endpoints: it will never have a member.", remedy)
 
 
-def _readiness(subject: str, spec: Spec, wishes: Wishes) -> Finding | None:
-    if spec.publish_not_ready_addresses and wishes.source not in {"dns", "pods"} and wishes.not_ready != "include":
-        sentence = (
-            f"With publishNotReadyAddresses every member counts as ready: --not-ready {wishes.not_ready} is idle."
+def _readiness(subject: str, spec: Spec, requirements: Requirements) -> Finding | None:
+    if (
+        spec.publish_not_ready_addresses
+        and requirements.source not in {"dns", "pods"}
+        and requirements.not_ready != "include"
+    ):
+        message = (
+            f"With publishNotReadyAddresses every member counts as ready: --not-ready {requirements.not_ready} is idle."
         )
-        if wishes.not_ready == "prefer-ready":
-            return Finding("ok", subject, f"{sentence} For members that become ready only together that is right.")
-        cure = "Leave it off, for the members that are not ready are known without it."
-        return Finding("warning", subject, sentence, cure)
-    if not spec.publish_not_ready_addresses and wishes.source == "dns":
-        sentence = "Without publishNotReadyAddresses, DNS tells ready members only."
-        cure = "Set it if the members become ready only once they have found each other."
-        return Finding("warning", subject, sentence, cure)
+        if requirements.not_ready == "prefer-ready":
+            return Finding("ok", subject, f"{message} For members that become ready only together that is permission.")
+        remedy = "Leave it off, for the members that are not ready are known without it."
+        return Finding("warning", subject, message, remedy)
+    if not spec.publish_not_ready_addresses and requirements.source == "dns":
+        message = "Without publishNotReadyAddresses, DNS tells ready members only."
+        remedy = "Set it if the members become ready only once they have found each other."
+        return Finding("warning", subject, message, remedy)
     return None
 
 
-def judge_members(name: str, seen: Seen, wishes: Wishes) -> Iterator[Finding]:
+def judge_members(name: str, seen: Observed, requirements: Requirements) -> Iterator[Finding]:
     """What there is to say of the members.
 
     Args:
         name: ``NAMESPACE/NAME``, or a selector.
         seen: the members.
-        wishes: the configuration.
+        requirements: the configuration.
     """
     subject = f"members {name}"
     for problem in seen.problems:
@@ -149,21 +153,21 @@ def judge_members(name: str, seen: Seen, wishes: Wishes) -> Iterator[Finding]:
     for warning in seen.warnings:
         yield Finding("warning", subject, warning)
     if not seen.problems:
-        yield _count(subject, seen, wishes)
+        yield _count(subject, seen, requirements)
 
 
-def _count(subject: str, seen: Seen, wishes: Wishes) -> Finding:
+def _count(subject: str, seen: Observed, requirements: Requirements) -> Finding:
     staying = [member for member in seen.members if member.address and not member.terminating]
     ready = sum(member.ready for member in staying)
-    usable = ready if wishes.not_ready == "exclude" else len(staying)
+    usable = ready if requirements.not_ready == "exclude" else len(staying)
     ports = sorted({str(member.port) for member in staying if member.port is not None})
     told = f"{_members(len(staying))}, {ready} of them ready" + (f", at port {', '.join(ports)}" if ports else "") + "."
     if not staying:
-        cure = "See that pods with its labels run, or wait for them."
-        return Finding("warning", subject, "There are none yet, hence nothing to publish.", cure)
-    if usable < wishes.least:
-        cure = f"The first file waits for {wishes.least}, see --min-members and --not-ready, or for --start-timeout."
-        return Finding("warning", subject, told, cure)
+        remedy = "See that pods with its labels run, or wait for them."
+        return Finding("warning", subject, "There are none yet, hence nothing to publish.", remedy)
+    if usable < requirements.min_members:
+        remedy = f"The first file waits for {requirements.min_members}, see --min-members and --not-ready, or for --start-timeout."
+        return Finding("warning", subject, told, remedy)
     return Finding("ok", subject, told)
 
 
@@ -172,6 +176,6 @@ def _members(count: int) -> str:
 
 
 def problem_of(subject: str, problem: str) -> Finding:
-    """A problem that ``choose_port`` has told, as a finding: its last sentence is the cure."""
-    sentence, _, cure = problem.removesuffix(".").rpartition(". ")
-    return Finding("error", subject, f"{sentence or cure}.", f"{cure}." if sentence else "")
+    """A problem that ``choose_port`` has told, as a finding: its last message is the remedy."""
+    message, _, remedy = problem.removesuffix(".").rpartition(". ")
+    return Finding("error", subject, f"{message or remedy}.", f"{remedy}." if message else "")

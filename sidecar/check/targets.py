@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sidecar.check.permissions import needed
-from sidecar.check.services import Wishes
+from sidecar.check.services import Requirements
 from sidecar.failover.candidates import kinds
 from sidecar.sources.kubernetes.endpoints import endpoints
 from sidecar.sources.kubernetes.endpointslices import endpoint_slices
@@ -19,7 +19,7 @@ from sidecar.sources.kubernetes.pods import PodProjection, pods
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sidecar.check.permissions import Right
+    from sidecar.check.permissions import Permission
     from sidecar.settings.values import Settings
     from sidecar.sources.kubernetes.collection import Collection
 
@@ -46,21 +46,21 @@ def targets_of(settings: Settings, own_namespace: str) -> Targets:
     return Targets([(service.namespace or default, service.name) for service in settings.service])
 
 
-def wishes_of(settings: Settings) -> Wishes:
+def requirements_of(settings: Settings) -> Requirements:
     """What is asked of the members."""
     ways = kinds(settings, api=True)
-    return Wishes(
+    return Requirements(
         source=ways[0] if len(ways) == 1 else "auto",
         port=settings.port,
         not_ready=settings.not_ready,
-        least=1 if settings.min_members.relative else settings.min_members.number,
+        min_members=1 if settings.min_members.relative else settings.min_members.number,
         falls_back=math.isfinite(settings.fallback_after),
     )
 
 
-def rights_of(settings: Settings, targets: Targets) -> list[Right]:
+def permissions_of(settings: Settings, targets: Targets) -> list[Permission]:
     """What each way to find members needs, the most preferred way first."""
-    return [right for kind in kinds(settings, api=True) for right in needed(kind, targets.rights)]
+    return [permission for source in kinds(settings, api=True) for permission in needed(source, targets.rights)]
 
 
 def collections_of(settings: Settings, targets: Targets) -> dict[str, Collection[Any]]:

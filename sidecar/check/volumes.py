@@ -30,7 +30,7 @@ def _look(path: Path, mounts: Mapping[str, str]) -> Directory:
             File(trial, sync=False).replace((b"to be removed\n",))
             room = os.statvfs(path.parent)
     except PublishError as error:
-        return Directory(str(path), error.sentence.replace(str(trial), str(path)))
+        return Directory(str(path), error.message.replace(str(trial), str(path)))
     finally:
         with suppress(OSError):
             trial.unlink()

@@ -18,17 +18,17 @@ import structlog
 from sidecar import __version__
 from sidecar.backoff import Backoff
 from sidecar.daemon import parts
-from sidecar.daemon.replicas import desired
+from sidecar.daemon.replicas import desired_replicas
 from sidecar.errors import SettingsError, SourceError
 from sidecar.failover import candidates
-from sidecar.failover.failover import Following
+from sidecar.failover.failover import Failover
 from sidecar.membership.policy.timing import Pace
 from sidecar.observability import log
 from sidecar.observability.metrics import Metrics
 from sidecar.observability.server import Server
 from sidecar.observability.status import OutputStatus, SourceStatus, Status
 from sidecar.output.pipeline import Pipeline
-from sidecar.output.publish_loop import Keeper
+from sidecar.output.publish_loop import PublishLoop
 from sidecar.output.publisher import Publisher
 from sidecar.sources.kubernetes.connection import Connection
 from sidecar.sources.kubernetes.credentials import Credentials
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from concurrent.futures import Executor
 
-    from sidecar.failover.failover import Way
+    from sidecar.failover.failover import Candidate
     from sidecar.settings.values import Settings
 
 logger = structlog.get_logger(__name__)
@@ -47,7 +47,7 @@ REPLICAS_SECONDS = 5.0
 """Between two looks at how many replicas there should be, while the first file waits for them."""
 
 
-def dice() -> float:
+def jitter() -> float:
     """A random number in [0, 1). The module ``random`` would be 0.4 MB for that."""
     return int.from_bytes(os.urandom(6)) / 2**48
 
@@ -91,7 +91,7 @@ class Daemon:
                 [way.track for way in made],
                 [output.form for output in self._settings.output],
                 rules=parts.rules(self._settings),
-                calm=parts.calm(self._settings),
+                leave_policy=parts.leave_policy(self._settings),
                 port_range=self._settings.port_range,
             )
             executor = ThreadPoolExecutor(1, thread_name_prefix="publish")
@@ -113,7 +113,7 @@ class Daemon:
                     tasks.create_task(self._keeper.publish_forever(), name="publish"),
                 ]
                 if self._settings.min_members.relative and self._connection:
-                    running.append(tasks.create_task(self._desire(self._connection), name="replicas"))
+                    running.append(tasks.create_task(self._ask_for_replicas(self._connection), name="replicas"))
                 if self._settings.listen and not once:
                     await self._serve(stack)  # only now, for the first list is on its way meanwhile
                 if once:
@@ -125,16 +125,16 @@ class Daemon:
         finally:
             self._stopping = True
 
-    async def _desire(self, connection: Connection) -> None:
+    async def _ask_for_replicas(self, connection: Connection) -> None:
         """Keep asking how many replicas there should be, until the first file is out."""
         clock = asyncio.get_running_loop().time
-        retry = Backoff(clock=clock, dice=dice)
+        retry = Backoff(clock=clock, jitter=jitter)
         while not self._keeper.published:
             try:
-                self._keeper.desire(await desired(connection, self._namespace, self._settings.pod_name))
+                self._keeper.want(await desired_replicas(connection, self._namespace, self._settings.pod_name))
                 await asyncio.sleep(REPLICAS_SECONDS)
             except SourceError as error:
-                self._keeper.despair(error.sentence)
+                self._keeper.replicas_unknown(error.message)
                 await asyncio.sleep(retry.delay(error.retry_after))
 
     async def _serve(self, stack: AsyncExitStack) -> None:
@@ -156,7 +156,7 @@ class Daemon:
             parts.loader(self._settings, in_pod=self._in_pod), asyncio.get_running_loop().time, self.metrics
         )
         try:
-            grant = await credentials.current()
+            session = await credentials.current()
         except SettingsError as error:
             if self._settings.source != "auto" or self._settings.selector or not self._in_pod:
                 raise
@@ -164,44 +164,44 @@ class Daemon:
             return None, parts.own_namespace()
         connection = Connection(credentials, self.metrics)
         stack.push_async_callback(connection.close)
-        return connection, grant.namespace
+        return connection, session.namespace
 
     @property
     def _in_pod(self) -> bool:
         return "KUBERNETES_SERVICE_HOST" in self._environ
 
-    def _make_ways(self, connection: Connection | None, publisher: Publisher) -> list[Way]:
+    def _make_ways(self, connection: Connection | None, publisher: Publisher) -> list[Candidate]:
         return candidates.make(
-            candidates.Means(
+            candidates.Context(
                 settings=self._settings,
                 namespace=self._namespace,
                 connection=connection,
                 metrics=self.metrics,
-                floor=publisher.floor.revisions,
+                checkpoint=publisher.checkpoint.resource_versions,
                 clock=asyncio.get_running_loop().time,
-                dice=dice,
+                jitter=jitter,
             )
         )
 
-    def _make_keeper(self, publisher: Publisher, executor: Executor) -> Keeper:
+    def _make_keeper(self, publisher: Publisher, executor: Executor) -> PublishLoop:
         settings = self._settings
         clock = asyncio.get_running_loop().time
-        return Keeper(
+        return PublishLoop(
             self._pipeline,
             publisher,
             pace=Pace(settle=settings.settle, settle_max=settings.settle_max),
             guards=parts.guards(settings),
             metrics=self.metrics,
-            retry=Backoff(clock=clock, dice=dice),
+            retry=Backoff(clock=clock, jitter=jitter),
             clock=clock,
             executor=executor,
         )
 
-    def _make_following(self, made: list[Way]) -> Following:
-        return Following(
+    def _make_following(self, made: list[Candidate]) -> Failover:
+        return Failover(
             made,
             self._keeper,
-            patience=self._settings.fallback_after,
+            fallback_after=self._settings.fallback_after,
             clock=asyncio.get_running_loop().time,
             metrics=self.metrics,
         )
@@ -210,11 +210,11 @@ class Daemon:
         """What ``/status`` shows."""
         now = asyncio.get_running_loop().time()
         scopes = {name: scope for track in self._pipeline.tracks for name, scope in track.state.scopes.items()}
-        errors = {error.path: error.sentence for error in self._keeper.errors}
+        errors = {error.path: error.message for error in self._keeper.errors}
         return Status(
             version=__version__,
             published=self._keeper.published,
-            generation=self._publisher.floor.generation,
+            generation=self._publisher.checkpoint.generation,
             members=len(self._pipeline.rendered),
             selected=len(self._pipeline.selected),
             held=self._keeper.held,
@@ -226,7 +226,7 @@ class Daemon:
                 SourceStatus(
                     scope=source.scope,
                     synced=scopes[source.scope].synced,
-                    resource_version=scopes[source.scope].revision,
+                    resource_version=scopes[source.scope].resource_version,
                     failing=scopes[source.scope].failing,
                     idle_seconds=round(now - source.progressed, 3),
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidecar.membership.policy.guards import Guards
-from sidecar.membership.policy.leaves import Calm
+from sidecar.membership.policy.leaves import LeavePolicy
 from sidecar.membership.policy.rules import Rules
 from sidecar.sources.kubernetes.credentials import SERVICE_ACCOUNT, in_cluster, kubeconfig
 
@@ -27,15 +27,15 @@ def rules(settings: Settings) -> Rules:
     )
 
 
-def calm(settings: Settings) -> Calm:
+def leave_policy(settings: Settings) -> LeavePolicy:
     """How leaves are restrained."""
-    return Calm(hold_down=settings.hold_down, max_shrink=settings.max_shrink, shrink_hold=settings.shrink_hold)
+    return LeavePolicy(hold_down=settings.hold_down, max_shrink=settings.max_shrink, shrink_hold=settings.shrink_hold)
 
 
 def guards(settings: Settings) -> Guards:
     """What the first publication waits for."""
     return Guards(
-        least=settings.min_members,
+        min_members=settings.min_members,
         stable_for=settings.stable_for,
         require_self=settings.own_pod == "require",
         split_unknown=settings.split_unknown,

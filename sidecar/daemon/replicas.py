@@ -22,7 +22,7 @@ LONGEST_CHAIN = 4
 """Controllers above each other; real are two, and owner references could form a ring."""
 
 INSTEAD = "Or give --min-members a number."
-"""The other cure of everything that goes wrong here."""
+"""The other remedy of everything that goes wrong here."""
 
 
 class Reader(Protocol):
@@ -37,12 +37,12 @@ class Kind(NamedTuple):
 
     root: str
     plural: str
-    group: str
+    api_group: str
 
     @property
     def resource(self) -> str:
         """Its name in a Role, as kubectl knows it."""
-        return f"{self.plural}.{self.group}" if self.group else self.plural
+        return f"{self.plural}.{self.api_group}" if self.api_group else self.plural
 
 
 POD = Kind("/api/v1", "pods", "")
@@ -83,13 +83,13 @@ class Workload(Wire, frozen=True, gc=False):
 _decode_workload = decoder(Workload)
 
 
-async def desired(connection: Reader, namespace: str, pod_name: str) -> int:
+async def desired_replicas(connection: Reader, namespace: str, pod_name: str) -> int:
     """The number of replicas that are wanted of the workload that the pod *pod_name* is of.
 
     That is ``spec.replicas`` (1 if it is not said, as in apps/v1), of a DaemonSet ``status.desiredNumberScheduled``.
 
     Raises:
-        SourceError: if it cannot be known; the sentence names the verb and the resource to grant, or why nobody knows.
+        SourceError: if it cannot be known; the message names the verb and the resource to grant, or why nobody knows.
     """
     found = await _read(connection, POD, namespace, pod_name)
     owner = found.metadata.controller
@@ -105,9 +105,9 @@ async def desired(connection: Reader, namespace: str, pod_name: str) -> int:
 
 
 def _kind(owner: Owner, namespace: str) -> Kind:
-    group = owner.api_version.rpartition("/")[0]
+    api_group = owner.api_version.rpartition("/")[0]
     try:
-        return KINDS[group, owner.kind]
+        return KINDS[api_group, owner.kind]
     except KeyError:
         whose = f"the controller is the {owner.kind} {namespace}/{owner.name} of {owner.api_version or 'no API'}"
         raise _unknown("not_found", f"{whose}, which is no kind that is understood.") from None
@@ -129,7 +129,7 @@ async def _read(connection: Reader, kind: Kind, namespace: str, name: str) -> Wo
     except SourceError as error:
         needs = f"it takes the verb get on {kind.resource} in namespace {namespace}. "
         raise _unknown(
-            error.reason, (needs if error.reason == "forbidden" else "") + error.sentence, error.retry_after
+            error.reason, (needs if error.reason == "forbidden" else "") + error.message, error.retry_after
         ) from error
 
 

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from sidecar.errors import SettingsError
-from sidecar.failover.failover import Way
+from sidecar.failover.failover import Candidate
 from sidecar.output.pipeline import Track
 from sidecar.sources.kubernetes.endpoints import endpoints
 from sidecar.sources.kubernetes.endpointslices import endpoint_slices
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-class Means(msgspec.Struct, frozen=True, kw_only=True):
+class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What sources need to be made.
 
     Args:
@@ -39,18 +39,18 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
         namespace: the own one, which services that name none are in.
         connection: to the API server; None if there are no credentials for it.
         metrics: where to count.
-        floor: the resourceVersion by scope that a predecessor published.
+        not_older_than: the resourceVersion by scope that a predecessor published.
         clock: seconds of the event loop's clock.
-        dice: a random number in [0, 1).
+        jitter: a random number in [0, 1).
     """
 
     settings: Settings
     namespace: str
     connection: Connection | None
     metrics: Metrics
-    floor: Mapping[str, str]
+    checkpoint: Mapping[str, str]
     clock: Callable[[], float]
-    dice: Callable[[], float]
+    jitter: Callable[[], float]
 
     @property
     def projection(self) -> Projection:
@@ -87,47 +87,47 @@ def kinds(settings: Settings, *, api: bool) -> tuple[str, ...]:
     return ("endpointslice", "endpoints", "dns")
 
 
-def make(means: Means) -> list[Way]:
+def make(context: Context) -> list[Candidate]:
     """The ways."""
-    makers: Mapping[str, Callable[[Means], Way]] = {
+    makers: Mapping[str, Callable[[Context], Candidate]] = {
         "endpointslice": partial(_reflected, "endpointslice", _endpoint_slices),
         "endpoints": partial(_reflected, "endpoints", _endpoints),
         "pods": partial(_reflected, "pods", _pods),
     }
-    made: list[Way] = []
-    for kind in kinds(means.settings, api=means.connection is not None):
-        made.append(_dns(means, [way.track for way in made]) if kind == "dns" else makers[kind](means))
+    made: list[Candidate] = []
+    for kind in kinds(context.settings, api=context.connection is not None):
+        made.append(_dns(context, [way.track for way in made]) if kind == "dns" else makers[kind](context))
     return made
 
 
-def _endpoint_slices(means: Means) -> list[Collection[Any]]:
+def _endpoint_slices(context: Context) -> list[Collection[Any]]:
     """One for each namespace: a Role covers one, and so does a resourceVersion that is asked for."""
     names: dict[str, list[str]] = {}
-    for namespace, name in means.services:
+    for namespace, name in context.services:
         names.setdefault(namespace, []).append(name)
-    return [endpoint_slices(namespace, services, means.projection) for namespace, services in names.items()]
+    return [endpoint_slices(namespace, services, context.projection) for namespace, services in names.items()]
 
 
-def _endpoints(means: Means) -> list[Collection[Any]]:
-    return [endpoints(namespace, name, means.projection) for namespace, name in means.services]
+def _endpoints(context: Context) -> list[Collection[Any]]:
+    return [endpoints(namespace, name, context.projection) for namespace, name in context.services]
 
 
-def _pods(means: Means) -> list[Collection[Any]]:
-    settings = means.settings
+def _pods(context: Context) -> list[Collection[Any]]:
+    settings = context.settings
     return [
         pods(
-            settings.namespace or means.namespace,
+            settings.namespace or context.namespace,
             settings.selector,
             settings.field_selector,
-            PodProjection(projection=means.projection, split=settings.split, cluster_label=settings.cluster_id),
+            PodProjection(projection=context.projection, split=settings.split, cluster_label=settings.cluster_id),
         )
     ]
 
 
-def _reflected(kind: str, collect: Callable[[Means], Sequence[Collection[Any]]], means: Means) -> Way:
-    """A way by reflectors, with a floor each."""
-    scopes = [collection.scope for collection in collect(means)]
-    connection = means.connection
+def _reflected(kind: str, collect: Callable[[Context], Sequence[Collection[Any]]], context: Context) -> Candidate:
+    """A way by reflectors, with a checkpoint each."""
+    scopes = [collection.scope for collection in collect(context)]
+    connection = context.connection
     assert connection is not None  # noqa: S101 - kinds() leaves these out otherwise
 
     def sources() -> list[Source]:
@@ -135,31 +135,31 @@ def _reflected(kind: str, collect: Callable[[Means], Sequence[Collection[Any]]],
             Reflector(
                 connection,
                 collection,
-                metrics=means.metrics,
-                floor=means.floor.get(collection.scope, ""),
-                clock=means.clock,
-                dice=means.dice,
+                metrics=context.metrics,
+                not_older_than=context.checkpoint.get(collection.scope, ""),
+                clock=context.clock,
+                jitter=context.jitter,
                 timing=Timing(),
             )
-            for collection in collect(means)
+            for collection in collect(context)
         ]
 
-    return _way(kind, scopes, sources, means)
+    return _way(kind, scopes, sources, context)
 
 
-def _dns(means: Means, before: Sequence[Track]) -> Way:
+def _dns(context: Context, before: Sequence[Track]) -> Candidate:
     """DNS, in the place of the tracks *before* it."""
     if find_spec("dns") is None:  # told now and not when DNS is needed; to import it would be 3.6 MB
         raise SettingsError(["The package dnspython is not installed: install it, or choose another --source."])
-    scopes = [f"dns/{namespace}/{name}" for namespace, name in means.services]
+    scopes = [f"dns/{namespace}/{name}" for namespace, name in context.services]
 
     def sources() -> list[Source]:
         from sidecar.sources.dns.records import Wanted  # noqa: PLC0415
         from sidecar.sources.dns.resolver import Resolver  # noqa: PLC0415
         from sidecar.sources.dns.source import Dns  # noqa: PLC0415 - dnspython is 3 MB, and seldom needed
 
-        settings = means.settings
-        resolver = Resolver(servers=settings.dns_server, zone=settings.cluster_domain, metrics=means.metrics)
+        settings = context.settings
+        resolver = Resolver(servers=settings.dns_server, zone=settings.cluster_domain, metrics=context.metrics)
         return [
             Dns(
                 resolver,
@@ -170,14 +170,14 @@ def _dns(means: Means, before: Sequence[Track]) -> Way:
                     family=settings.address_family,
                     own_addresses=frozenset(settings.pod_ip),
                 ),
-                metrics=means.metrics,
-                clock=means.clock,
-                dice=means.dice,
+                metrics=context.metrics,
+                clock=context.clock,
+                jitter=context.jitter,
             )
-            for namespace, name in means.services
+            for namespace, name in context.services
         ]
 
-    return _way("dns", scopes, sources, means)
+    return _way("dns", scopes, sources, context)
 
 
 def known_port(tracks: Iterable[Track]) -> str:
@@ -189,11 +189,11 @@ def known_port(tracks: Iterable[Track]) -> str:
     return ""
 
 
-def _way(kind: str, scopes: Iterable[str], sources: Callable[[], Sequence[Source]], means: Means) -> Way:
+def _way(kind: str, scopes: Iterable[str], sources: Callable[[], Sequence[Source]], context: Context) -> Candidate:
     def expected() -> Sequence[Source]:
         made = sources()
         for source in made:
-            means.metrics.expect(source.scope)
+            context.metrics.expect(source.scope)
         return made
 
-    return Way(Track(kind, scopes, means.settings.address_family), expected)
+    return Candidate(Track(kind, scopes, context.settings.address_family), expected)

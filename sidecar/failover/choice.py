@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sidecar.membership.member import Scope, State
 
 REFUSALS = frozenset({"forbidden", "not_found"})
-"""Reasons that no patience mends: another way is tried at once if there never was an answer."""
+"""Reasons that no fallback_after mends: another way is tried at once if there never was an answer."""
 
 FOREVER = float("inf")
 
@@ -36,19 +36,19 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """When to choose again, even if nothing happens."""
 
 
-def choose(states: Sequence[State], active: int, patience: float, now: float) -> Choice:
+def choose(states: Sequence[State], active: int, fallback_after: float, now: float) -> Choice:
     """Choose among the ways with these *states*, the most preferred first.
 
     Args:
         states: what is known of each; nothing of one that is not followed.
         active: the one that is believed.
-        patience: seconds of failure after which a way is given up.
+        fallback_after: seconds of failure after which a way is given up.
         now: the time.
     """
     limits: list[float] = []
     away = FOREVER
     for state in states:
-        limits.append(given_up_at(state, patience, away))
+        limits.append(given_up_at(state, fallback_after, away))
         away = min(away, _away_since(state))
     running = 1 + next((at for at, limit in enumerate(limits[:-1]) if limit > now), len(limits) - 1)
     better = next((at for at, state in enumerate(states[:running]) if _works(state)), active)
@@ -60,19 +60,19 @@ def choose(states: Sequence[State], active: int, patience: float, now: float) ->
     )
 
 
-def given_up_at(state: State, patience: float, away: float = FOREVER) -> float:
+def given_up_at(state: State, fallback_after: float, away: float = FOREVER) -> float:
     """When a way with *state* is given up, unless it works again before.
 
     Args:
         state: what is known of it.
-        patience: seconds of failure after which it is.
+        fallback_after: seconds of failure after which it is.
         away: since when a way before it is away.
     """
     limits = [FOREVER]
     for scope in state.scopes.values():
         if scope.failing:
             since = scope.since if scope.synced else min(scope.since, away)
-            limits.append(scope.since if _is_refused(scope) else since + patience)
+            limits.append(scope.since if _is_refused(scope) else since + fallback_after)
     return min(limits)
 
 

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     from sidecar.observability.metrics import Metrics
     from sidecar.output.pipeline import Track
-    from sidecar.output.publish_loop import Keeper
+    from sidecar.output.publish_loop import PublishLoop
     from sidecar.sources import Source
 
 log = structlog.get_logger(__name__)
 
 
-class Way(NamedTuple):
+class Candidate(NamedTuple):
     """One way to find members."""
 
     track: Track
@@ -34,25 +34,31 @@ class Way(NamedTuple):
     """Makes the sources of the track's scopes."""
 
 
-class Following:
+class Failover:
     """The sources of a run.
 
     Args:
         ways: the most preferred first.
         keeper: told of every event, and which track to believe.
-        patience: seconds of failure after which a way is given up.
+        fallback_after: seconds of failure after which a way is given up.
         clock: seconds of the event loop's clock.
         metrics: where to show it.
     """
 
     def __init__(
-        self, ways: Sequence[Way], keeper: Keeper, *, patience: float, clock: Callable[[], float], metrics: Metrics
+        self,
+        ways: Sequence[Candidate],
+        keeper: PublishLoop,
+        *,
+        fallback_after: float,
+        clock: Callable[[], float],
+        metrics: Metrics,
     ) -> None:
         self.active = 0
         """The index of the way that is believed."""
         self._ways = tuple(ways)
         self._keeper = keeper
-        self._patience = patience
+        self._fallback_after = fallback_after
         self._clock = clock
         self._metrics = metrics
         self._news = asyncio.Event()
@@ -83,7 +89,7 @@ class Following:
             while True:
                 self._news.clear()
                 states = [way.track.state for way in self._ways]
-                choice = choose(states, self.active, self._patience, now)
+                choice = choose(states, self.active, self._fallback_after, now)
                 self._start(choice.running, tasks)
                 self._believe(choice.active)
                 self._stop(choice.running)
@@ -116,8 +122,8 @@ class Following:
 
     def _warn(self) -> None:
         warnings = set(self._ways[self.active].track.warnings.values())
-        for sentence in sorted(warnings - self._warned):
-            log.warning("source incomplete", source=self._ways[self.active].track.source, reason=sentence)
+        for message in sorted(warnings - self._warned):
+            log.warning("source incomplete", source=self._ways[self.active].track.source, reason=message)
         self._warned = warnings
         self._metrics.source_warnings.set(len(warnings))
 

@@ -45,7 +45,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
     terminating: bool
     is_self: bool = msgspec.field(name="self")
     """Whether this is the pod that the sidecar runs in."""
-    group: str = ""
+    rollout: str = msgspec.field(name="group", default="")
     """What it was rolled out with, for example the ReplicaSet's ``pod-template-hash``; see ``--split``."""
     created: str = ""
     """When the pod was created, as the API says it (RFC 3339)."""
@@ -65,27 +65,27 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
         return f"{self.namespace}\0{self.service}\0{self.name or self.address}\0{self.uid}"
 
 
-class Group(msgspec.Struct, frozen=True):
+class Report(msgspec.Struct, frozen=True):
     """What one origin says."""
 
     origin: str
     """For example ``endpointslice/default/app-x7f2k``."""
-    version: int
+    order: int
     """Orders two origins that disagree about a member: the newer one is believed. 0 if the source has no order."""
     members: Mapping[str, Member]
     """By ``Member.key``."""
     problem: str = ""
-    """A sentence if the origin cannot be used as it is, for example an ambiguous port."""
+    """A message if the origin cannot be used as it is, for example an ambiguous port."""
     warning: str = ""
-    """A sentence if the origin can be used, but an operator should know something about it."""
+    """A message if the origin can be used, but an operator should know something about it."""
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
     """The complete answer of a scope: whatever is not in it is gone."""
 
     scope: str
-    groups: tuple[Group, ...]
-    revision: str
+    reports: tuple[Report, ...]
+    resource_version: str
     arrived: float = 0.0
     """When its bytes arrived, in seconds of the event loop's clock."""
 
@@ -94,8 +94,8 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
     """One origin is now this."""
 
     scope: str
-    group: Group
-    revision: str
+    report: Report
+    resource_version: str
     arrived: float = 0.0
 
 
@@ -104,7 +104,7 @@ class Deleted(msgspec.Struct, frozen=True, kw_only=True):
 
     scope: str
     origin: str
-    revision: str
+    resource_version: str
     arrived: float = 0.0
 
 
@@ -114,7 +114,7 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
     scope: str
     reason: str
     """One of ``SourceError.REASONS``."""
-    sentence: str
+    message: str
     arrived: float = 0.0
 
 
@@ -130,13 +130,13 @@ Event: TypeAlias = Listed | Applied | Deleted | Failed | Recovered
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one scope."""
 
-    groups: Mapping[str, Group] = {}
-    revision: str = ""
-    """The resourceVersion up to which the groups are true."""
+    reports: Mapping[str, Report] = {}
+    resource_version: str = ""
+    """The resourceVersion up to which the reports are true."""
     synced: bool = False
     """Whether there ever was a complete answer."""
     failing: str = ""
-    """The sentence of the failure that is going on, empty if none is."""
+    """The message of the failure that is going on, empty if none is."""
     reason: str = ""
     """Its reason."""
     since: float = 0.0
@@ -159,14 +159,14 @@ class State(msgspec.Struct, frozen=True):
         return all(scope.synced for scope in self.scopes.values())
 
     @property
-    def groups(self) -> dict[str, Group]:
-        """The groups of all scopes by origin."""
-        return {origin: group for scope in self.scopes.values() for origin, group in scope.groups.items()}
+    def reports(self) -> dict[str, Report]:
+        """The reports of all scopes by origin."""
+        return {origin: report for scope in self.scopes.values() for origin, report in scope.reports.items()}
 
     @property
-    def revisions(self) -> dict[str, str]:
+    def resource_versions(self) -> dict[str, str]:
         """How far each scope has been followed."""
-        return {name: scope.revision for name, scope in self.scopes.items()}
+        return {name: scope.resource_version for name, scope in self.scopes.items()}
 
 
 def fold(state: State, event: Event) -> State:
@@ -177,16 +177,16 @@ def fold(state: State, event: Event) -> State:
 def _fold_scope(scope: Scope, event: Event) -> Scope:
     match event:
         case Listed():
-            groups = {group.origin: group for group in event.groups}
-            return Scope(groups=groups, revision=event.revision, synced=True)
+            reports = {report.origin: report for report in event.reports}
+            return Scope(reports=reports, resource_version=event.resource_version, synced=True)
         case Applied():
-            groups = {**scope.groups, event.group.origin: event.group}
-            return replace(scope, groups=groups, revision=event.revision, failing="", reason="")
+            reports = {**scope.reports, event.report.origin: event.report}
+            return replace(scope, reports=reports, resource_version=event.resource_version, failing="", reason="")
         case Deleted():
-            groups = {origin: group for origin, group in scope.groups.items() if origin != event.origin}
-            return replace(scope, groups=groups, revision=event.revision, failing="", reason="")
+            reports = {origin: report for origin, report in scope.reports.items() if origin != event.origin}
+            return replace(scope, reports=reports, resource_version=event.resource_version, failing="", reason="")
         case Failed():
             since = scope.since if scope.failing else event.arrived
-            return replace(scope, failing=event.sentence, reason=event.reason, since=since)
+            return replace(scope, failing=event.message, reason=event.reason, since=since)
         case Recovered():
             return replace(scope, failing="", reason="")

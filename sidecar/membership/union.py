@@ -1,7 +1,7 @@
 """The union over origins: one member for each identity, whichever and however many origins report it.
 
 Pure. An EndpointSlice may repeat an endpoint of another one while the controller moves it, and a dual-stack pod stands
-in one slice for each family; the union merges such *sightings* by key. It is kept up to date group by group, so that a
+in one slice for each family; the union merges such *sightings* by key. It is kept up to date report by report, so that a
 change costs the slice that changed and not the set. That it equals the union made from nothing is a law in the tests.
 """
 
@@ -14,7 +14,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sidecar.membership.member import Group, Member
+    from sidecar.membership.member import Member, Report
 
 
 _PREFERENCE = {"auto": (False, True), "ipv4": (False,), "ipv6": (True,)}
@@ -25,14 +25,14 @@ def is_ipv6(address: str) -> bool:
     return ":" in address
 
 
-def merge(sightings: Sequence[tuple[Group, Member]], family: str) -> Member:
+def merge(sightings: Sequence[tuple[Report, Member]], family: str) -> Member:
     """One member from all that is said of it: the newest origin is believed, and the newest for each address family.
 
     Args:
-        sightings: the groups that report it, with what they report; at least one.
+        sightings: the reports that report it, with what they report; at least one.
         family: ``auto``, ``ipv4`` or ``ipv6``: which address is the member's. ``auto`` prefers IPv4.
     """
-    newest_first = sorted(sightings, key=lambda sighting: (-sighting[0].version, sighting[0].origin))
+    newest_first = sorted(sightings, key=lambda sighting: (-sighting[0].order, sighting[0].origin))
     newest = newest_first[0][1]
     by_family: dict[bool, tuple[str, ...]] = {}
     for _, member in newest_first:
@@ -54,7 +54,7 @@ def choose(addresses: Sequence[str], family: str) -> str:
 
 
 class Union:
-    """The members of all groups, by key.
+    """The members of all reports, by key.
 
     Args:
         family: as in ``merge``.
@@ -63,21 +63,21 @@ class Union:
     def __init__(self, family: str) -> None:
         self.members: dict[str, Member] = {}
         self._family = family
-        self._groups: dict[str, Group] = {}
+        self._reports: dict[str, Report] = {}
         self._origins: dict[str, tuple[str, ...]] = {}
         self._shared: set[str] = set()
 
-    def update(self, groups: Mapping[str, Group | None]) -> set[str]:
-        """Take the *groups* that are new, by origin (None for one that is gone); the others stay as they are.
+    def update(self, reports: Mapping[str, Report | None]) -> set[str]:
+        """Take the *reports* that are new, by origin (None for one that is gone); the others stay as they are.
 
         Returns:
             The keys of members that came, went or changed.
         """
         stale: set[str] = set()
-        for origin, new in groups.items():
-            old = self._groups.pop(origin, None)
+        for origin, new in reports.items():
+            old = self._reports.pop(origin, None)
             if new is not None:
-                self._groups[origin] = new
+                self._reports[origin] = new
             stale |= self._reindex(origin, old.members if old else {}, new.members if new else {})
         return {key for key in stale if self._remerge(key)}
 
@@ -91,7 +91,7 @@ class Union:
         alone = (origin,)
         for key in come:
             self._report(key, (*self._origins[key], origin) if key in self._origins else alone)
-        # A shared member is merged again even if this group's view of it is the same: the group may be newer now.
+        # A shared member is merged again even if this report's view of it is the same: the report may be newer now.
         return gone | changed | (self._shared & new.keys())
 
     def _report(self, key: str, origins: tuple[str, ...]) -> None:
@@ -106,7 +106,9 @@ class Union:
             self._shared.discard(key)
 
     def _remerge(self, key: str) -> bool:
-        sightings = [(self._groups[origin], self._groups[origin].members[key]) for origin in self._origins.get(key, ())]
+        sightings = [
+            (self._reports[origin], self._reports[origin].members[key]) for origin in self._origins.get(key, ())
+        ]
         before = self.members.get(key)
         if not sightings:
             self.members.pop(key, None)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sidecar.formats import Document
 from sidecar.membership.member import Applied, Deleted, Listed, State, fold
-from sidecar.membership.policy.changes import Difference
+from sidecar.membership.policy.changes import PendingChanges
 from sidecar.membership.policy.selection import Selection
 from sidecar.membership.union import Union
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from sidecar.formats import Format
-    from sidecar.membership.member import Event, Group, Member
-    from sidecar.membership.policy.changes import Outlook
-    from sidecar.membership.policy.leaves import Calm
+    from sidecar.membership.member import Event, Member, Report
+    from sidecar.membership.policy.changes import Pending
+    from sidecar.membership.policy.leaves import LeavePolicy
     from sidecar.membership.policy.rules import Rules
 
 
@@ -59,27 +59,27 @@ class Track:
 
     def take(self, event: Event) -> set[str]:
         """Fold *event*, and return the keys of the members that changed by it."""
-        before = self.state.scopes[event.scope].groups
+        before = self.state.scopes[event.scope].reports
         self.state = fold(self.state, event)
-        after = self.state.scopes[event.scope].groups
-        changed: dict[str, Group | None] = {}
+        after = self.state.scopes[event.scope].reports
+        changed: dict[str, Report | None] = {}
         match event:
             case Listed():
                 changed = {origin: after.get(origin) for origin in before.keys() | after.keys()}
             case Applied():
-                changed = {event.group.origin: event.group}
+                changed = {event.report.origin: event.report}
             case Deleted():
                 changed = {event.origin: None}
-        for origin, group in changed.items():
-            _note(self.problems, origin, group.problem if group else "")
-            _note(self.warnings, origin, group.warning if group else "")
+        for origin, report in changed.items():
+            _note(self.problems, origin, report.problem if report else "")
+            _note(self.warnings, origin, report.warning if report else "")
         return self.union.update(changed)
 
 
-def _note(notes: dict[str, str], origin: str, sentence: str) -> None:
+def _note(notes: dict[str, str], origin: str, message: str) -> None:
     notes.pop(origin, None)
-    if sentence:
-        notes[origin] = sentence
+    if message:
+        notes[origin] = message
 
 
 class Pipeline:
@@ -89,12 +89,18 @@ class Pipeline:
         tracks: the ways to find members; the first is believed until ``activate`` says otherwise.
         formats: one for each output.
         rules: what may be published.
-        calm: how leaves are restrained.
+        leave_policy: how leaves are restrained.
         port_range: see ``formats.Document``.
     """
 
     def __init__(
-        self, tracks: Sequence[Track], formats: Sequence[Format], *, rules: Rules, calm: Calm, port_range: int = 0
+        self,
+        tracks: Sequence[Track],
+        formats: Sequence[Format],
+        *,
+        rules: Rules,
+        leave_policy: LeavePolicy,
+        port_range: int = 0,
     ) -> None:
         self.bodies: tuple[tuple[bytes, ...], ...] = ()
         """Of the outputs, in pieces."""
@@ -105,7 +111,7 @@ class Pipeline:
         """The track that is believed."""
         self.tracks = tuple(tracks)
         self._by_scope = {scope: track for track in tracks for scope in track.scopes}
-        self._difference = Difference(calm, self.selection.tolerates)
+        self._difference = PendingChanges(leave_policy, self.selection.tolerates)
         self._documents = [Document(form, port_range) for form in formats]
 
     @property
@@ -119,10 +125,16 @@ class Pipeline:
         scopes = [scope for track in self.tracks for scope in track.state.scopes.values()]
         return [scope.failing for scope in scopes if scope.failing]
 
-    def revisions(self, before: Mapping[str, str]) -> dict[str, str]:
+    def resource_versions(self, before: Mapping[str, str]) -> dict[str, str]:
         """How far each scope was followed; as far as *before* where nothing is known yet."""
-        now = {name: revision for track in self.tracks for name, revision in track.state.revisions.items()}
-        return {name: found for name, revision in now.items() if (found := revision or before.get(name, ""))}
+        now = {
+            name: resource_version
+            for track in self.tracks
+            for name, resource_version in track.state.resource_versions.items()
+        }
+        return {
+            name: found for name, resource_version in now.items() if (found := resource_version or before.get(name, ""))
+        }
 
     @property
     def selected(self) -> Mapping[str, Member]:
@@ -160,7 +172,7 @@ class Pipeline:
             self.changed_at = now
         return judged
 
-    def outlook(self, now: float) -> Outlook:
+    def outlook(self, now: float) -> Pending:
         """What could be rendered *now*, in seconds of the clock of ``arrived``."""
         return self._difference.outlook(now)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sidecar.backoff import Backoff
     from sidecar.membership.member import Event, Member
     from sidecar.membership.policy.guards import Guards
-    from sidecar.membership.policy.timing import Hold, Pace, Pending
+    from sidecar.membership.policy.timing import Hold, Pace, Window
     from sidecar.observability.metrics import Metrics
     from sidecar.output.pipeline import Change, Pipeline, Track
     from sidecar.output.publisher import Publication, Publisher
@@ -36,7 +36,7 @@ NAMES_LOGGED = 10
 """Of members that joined or left; more would be a long line at each relist."""
 
 
-class Keeper:
+class PublishLoop:
     """The loop.
 
     Args:
@@ -65,7 +65,7 @@ class Keeper:
         self.held = ""
         """Why the newest set is not published, empty if nothing is in its way."""
         self._desired: int | None = None
-        self._despair = ""
+        self._replicas_unknown = ""
         self.confirm: Callable[[], None] = _nothing
         """Called when an answer is hard to believe, to have the sources asked again."""
         self.errors: tuple[PublishError, ...] = ()
@@ -104,14 +104,14 @@ class Keeper:
         if self._held_by or not isinstance(event, (Failed, Recovered)):
             self._changed.set()  # what holds the first set back is told with the newest reason
 
-    def desire(self, replicas: int) -> None:
+    def want(self, replicas: int) -> None:
         """So many replicas there should be."""
         self._desired = replicas
         self._changed.set()
 
-    def despair(self, sentence: str) -> None:
+    def replicas_unknown(self, message: str) -> None:
         """How many there should be is not known, and why."""
-        self._despair = sentence
+        self._replicas_unknown = message
         self._changed.set()
 
     def activate(self, track: Track) -> None:
@@ -140,15 +140,15 @@ class Keeper:
             except TimeoutError:
                 now = max(due, self._clock())  # a loop may wake up the resolution of its clock too early
 
-    def _due(self, now: float) -> tuple[float, Pending | None]:
+    def _due(self, now: float) -> tuple[float, Window | None]:
         """When to publish next, or to look again; and what there would be to publish."""
         pending, shrink, until = self._pipeline.outlook(now)
         hold = self._guards.verdict(self._situation(shrink), now)
-        before, self._held_by, self.held = self._held_by, *((hold.reason, hold.sentence) if hold else ("", ""))
+        before, self._held_by, self.held = self._held_by, *((hold.reason, hold.message) if hold else ("", ""))
         if self._held_by == "shrink" != before:
             self.confirm()
         if hold and hold.over:
-            raise StartTimeoutError(hold.sentence)
+            raise StartTimeoutError(hold.message)
         if hold and not hold.leaves_only:
             return hold.until, pending
         if self.errors:
@@ -169,22 +169,22 @@ class Keeper:
             problem=" ".join(sorted(set(self._pipeline.active.problems.values()))),
             failing=" ".join(self._pipeline.failures),
             cluster_known=selection.cluster_known,
-            group_known=selection.group_known,
+            rollout_known=selection.rollout_known,
             has_self=selection.has_self,
             selected=len(self._pipeline.selected),
             desired=self._desired,
-            despair=self._despair,
-            turned=self._pipeline.changed_at,
+            replicas_unknown=self._replicas_unknown,
+            changed_at=self._pipeline.changed_at,
             shrink=shrink,
         )
 
     def _failures(self) -> str:
         return " ".join(self._pipeline.failures) or "still listing"
 
-    async def _publish(self, now: float, pending: Pending | None) -> None:
+    async def _publish(self, now: float, pending: Window | None) -> None:
         change = self._pipeline.render(now)
-        revisions = self._pipeline.revisions(self._publisher.floor.revisions)
-        published = await self._publish_files(self._pipeline.bodies, revisions, executor=self._executor)
+        resource_versions = self._pipeline.resource_versions(self._publisher.checkpoint.resource_versions)
+        published = await self._publish_files(self._pipeline.bodies, resource_versions, executor=self._executor)
         self._published_at = self._clock()
         self.errors = published.errors
         if self.errors:
@@ -210,7 +210,7 @@ class Keeper:
         """A restart that finds its files true writes nothing, and they are as old as they are."""
         for output, written in self._publisher.written().items():
             self._last_writes[output].set(written)
-            self._generations[output].set(self._publisher.floor.generation)
+            self._generations[output].set(self._publisher.checkpoint.generation)
 
     def _measure_on_scrape(self) -> None:
         """Gauges that cost the whole set are computed when somebody asks, not at each change."""
@@ -223,7 +223,7 @@ class Keeper:
 
     def _tell(self, change: Change, published: Publication) -> None:
         for error in published.errors:
-            log.error("file not written", path=error.path, reason=error.sentence)
+            log.error("file not written", path=error.path, reason=error.message)
         log.info(
             "published",
             generation=published.generation,

@@ -1,7 +1,7 @@
 """Replaces files so that a reader sees the old one or the new one, complete, whatever happens in between.
 
 One synchronous function, ``Publisher.publish``, meant for one thread hop: awaiting step by step would be slower and
-could be cancelled between two steps. It knows bytes and paths, not members. The floor (see ``floor``) is renamed into
+could be cancelled between two steps. It knows bytes and paths, not members. The checkpoint (see ``checkpoint``) is renamed into
 place before the outputs.
 
 Why beside the file and then rename: rename(2) within a directory is atomic for every reader on the same kernel, and
@@ -17,7 +17,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from sidecar.errors import PublishError
-from sidecar.output.checkpoint import Floor
+from sidecar.output.checkpoint import Checkpoint
 from sidecar.output.volume import explained, in_memory, read_mounts, refuse_unpublishable, sweep, translated
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _stamp(found: os.stat_result) -> tuple[int, ...] | None:
 
 
 class Publisher:
-    """The outputs and the floor.
+    """The outputs and the checkpoint.
 
     Args:
         outputs: the paths to keep true; their directories exist.
@@ -173,51 +173,51 @@ class Publisher:
         mounts = read_mounts()
         syncs = [fsync == "always" or (fsync == "auto" and not in_memory(path, mounts)) for path in outputs]
         self._outputs = [File(path, sync=sync, system=system) for path, sync in zip(outputs, syncs, strict=True)]
-        self._floor_file = File(Floor.path_beside(outputs[0]), sync=syncs[0], system=system)
-        self.floor = Floor()
+        self._checkpoint_file = File(Checkpoint.path_beside(outputs[0]), sync=syncs[0], system=system)
+        self.checkpoint = Checkpoint()
         self.paths = tuple(str(path) for path in outputs)
         """Of the outputs, in the order of the bodies; they name them in metrics."""
 
     @property
     def complete(self) -> bool:
         """Whether a sidecar has published all outputs here before, be it a predecessor."""
-        return self.floor.generation > 0 and all(output.path.is_file() for output in self._outputs)
+        return self.checkpoint.generation > 0 and all(output.path.is_file() for output in self._outputs)
 
     def written(self) -> dict[str, float]:
         """When each output that is there was last replaced, in seconds since 1970, by its path."""
         return {str(output.path): output.path.stat().st_mtime for output in self._outputs if output.path.is_file()}
 
     def prepare(self) -> None:
-        """Check the paths, sweep what a killed predecessor left, and read its floor.
+        """Check the paths, sweep what a killed predecessor left, and read its checkpoint.
 
         Raises:
             PublishError: if a path can never be published to.
         """
         mounts = read_mounts()
-        for file in (*self._outputs, self._floor_file):
+        for file in (*self._outputs, self._checkpoint_file):
             with translated(file.path, "can never be written"):
                 refuse_unpublishable(file.path, mounts)
             sweep(file.path)
         with suppress(OSError):
-            self.floor = Floor.decode(self._floor_file.path.read_bytes())
+            self.checkpoint = Checkpoint.decode(self._checkpoint_file.path.read_bytes())
 
-    def publish(self, bodies: Sequence[Body], revisions: Mapping[str, str]) -> Publication:
+    def publish(self, bodies: Sequence[Body], resource_versions: Mapping[str, str]) -> Publication:
         """Make each output hold its body; one that does already is not touched.
 
         Args:
             bodies: one for each output.
-            revisions: up to where each scope has been followed, for the floor.
+            resource_versions: up to where each scope has been followed, for the checkpoint.
         """
         stale = [not output.holds(body) for output, body in zip(self._outputs, bodies, strict=True)]
         if not any(stale):
-            return Publication(self.floor.generation, (Outcome.UNCHANGED,) * len(stale), ())
-        floor = Floor(generation=self.floor.generation + 1, revisions=dict(revisions))
+            return Publication(self.checkpoint.generation, (Outcome.UNCHANGED,) * len(stale), ())
+        checkpoint = Checkpoint(generation=self.checkpoint.generation + 1, resource_versions=dict(resource_versions))
         try:
-            self._floor_file.replace((floor.encode(),))
+            self._checkpoint_file.replace((checkpoint.encode(),))
         except PublishError as error:
             outcomes = tuple(Outcome.ERROR if is_stale else Outcome.UNCHANGED for is_stale in stale)
-            return Publication(self.floor.generation, outcomes, (error,))
-        self.floor = floor
+            return Publication(self.checkpoint.generation, outcomes, (error,))
+        self.checkpoint = checkpoint
         return self._write(bodies, stale)
 
     def _write(self, bodies: Sequence[Body], stale: Sequence[bool]) -> Publication:
@@ -232,4 +232,4 @@ class Publisher:
                     errors.append(error)
                     outcome = Outcome.ERROR
             outcomes.append(outcome)
-        return Publication(self.floor.generation, tuple(outcomes), tuple(errors))
+        return Publication(self.checkpoint.generation, tuple(outcomes), tuple(errors))

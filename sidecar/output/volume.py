@@ -39,10 +39,10 @@ def translated(path: Path, what: str) -> Iterator[None]:
 
 
 def explained(path: Path, what: str, error: OSError) -> PublishError:
-    """What the system raised, for people: *path* and *what*, and the cure."""
+    """What the system raised, for people: *path* and *what*, and the remedy."""
     code = errno.errorcode.get(error.errno or 0, "UNKNOWN")
-    cure = _CURES.get(error.errno or 0, error.strerror)
-    return PublishError(str(path), code, f"{path} {what} ({code}): {cure}.")
+    remedy = _CURES.get(error.errno or 0, error.strerror)
+    return PublishError(str(path), code, f"{path} {what} ({code}): {remedy}.")
 
 
 def refuse_unpublishable(path: Path, mounts: Mapping[str, str]) -> None:

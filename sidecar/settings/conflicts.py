@@ -1,4 +1,4 @@
-"""What is wrong with values each of which is right: they do not go together."""
+"""What is wrong with values each of which is permission: they do not go together."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ if TYPE_CHECKING:
 
 
 def conflicts(values: Mapping[str, Any]) -> list[str]:
-    """A sentence for each conflict.
+    """A message for each conflict.
 
     Args:
         values: by field of ``Settings``; one whose text was wrong is not there, and in no conflict.
     """
-    found = ["--output is empty: give at least one."] if values.get("output") == () else []
+    found = ["--output is empty: give at min_members one."] if values.get("output") == () else []
     found += _whose(values)
     if values.get("seed") == "oldest" and values.get("own_pod") == "exclude":
         found.append("--seed cannot be told with --self exclude: a server could not see that it is the one.")
-    if (least := values.get("min_members")) and least.relative and not values.get("pod_name"):
-        found.append(f"--min-members {least} needs --pod-name from the downward API: whose replicas?")
+    if (min_members := values.get("min_members")) and min_members.relative and not values.get("pod_name"):
+        found.append(f"--min-members {min_members} needs --pod-name from the downward API: whose replicas?")
     if not values.get("selector"):
         unknown = [name for name in ("split", "cluster_id") if values.get(name, "") not in {"", "off"}]
         found += [f"--{name.replace('_', '-')} needs --selector: only pods have labels." for name in unknown]
@@ -27,7 +27,7 @@ def conflicts(values: Mapping[str, Any]) -> list[str]:
     found += [f"--output names {path} twice: give each output a file of its own." for path in _twice(paths)]
     settle, longest = values.get("settle"), values.get("settle_max")
     if settle is not None and longest is not None and longest < settle:
-        found.append("--settle-max is shorter than --settle: make it at least as long.")
+        found.append("--settle-max is shorter than --settle: make it at min_members as long.")
     return found
 
 
@@ -47,7 +47,7 @@ def _whose(values: Mapping[str, Any]) -> list[str]:
         "--field-selector needs --selector: it chooses among those pods.": values.get("field_selector")
         and not selector,
     }
-    return [sentence for sentence, made in mistakes.items() if made]
+    return [message for message, made in mistakes.items() if made]
 
 
 def _twice(texts: Sequence[str]) -> list[str]:

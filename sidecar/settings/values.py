@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sidecar.formats import Format
-    from sidecar.membership.policy.guards import Least
+    from sidecar.membership.policy.guards import MinMembers
     from sidecar.sources.dns.names import Nameserver
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -67,7 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     own_pod: str
     seed: str
     port_range: int
-    min_members: Least
+    min_members: MinMembers
     stable_for: float
     start_timeout: float
     start_outcome: str

@@ -2,7 +2,7 @@
 
 The venv has the image's place, the variables are the Dockerfile's, and what compiles everything, the standard library
 too, is what compiles it there. The root is built once for each ``requirements.txt`` and each such environment. Whoever
-runs the benchmarks needs to be root for it and to have debootstrap; else there is a sentence in the place of the
+runs the benchmarks needs to be root for it and to have debootstrap; else there is a message in the place of the
 figures. The mounts are made in a mount namespace of our own and vanish with this process, however it ends.
 """
 
@@ -45,7 +45,7 @@ CLONE_NEWNS = 0x20000
 
 
 def obstacle() -> str:
-    """The sentence that says why it cannot be had, empty if it can."""
+    """The message that says why it cannot be had, empty if it can."""
     if os.geteuid() != 0:
         return "Python 3.15 is left out: debootstrap and chroot need root."
     if shutil.which("debootstrap") is None:

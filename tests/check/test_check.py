@@ -17,9 +17,9 @@ from sidecar.check.directories import ENOUGH, Directory
 from sidecar.check.directories import judge as judge_directory
 from sidecar.check.facts import Answers, Facts
 from sidecar.check.findings import Finding, exit_code, in_json, in_text
-from sidecar.check.permissions import Question, Right, is_allowed, needed, questions, username
+from sidecar.check.permissions import Permission, Question, is_allowed, needed, questions, username
 from sidecar.check.report import findings
-from sidecar.check.services import Seen, Service, ServicePort, Spec, Wishes
+from sidecar.check.services import Observed, Requirements, Service, ServicePort, Spec
 from sidecar.cli import main
 from sidecar.errors import SourceError
 from sidecar.formats import samples
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 US = "system:serviceaccount:apps:sidecar"
 WHO = "The service account sidecar of namespace apps"
-SLICES = Right("discovery.k8s.io", "endpointslices", "prod")
-WISHES = Wishes(source="endpointslice", port="", not_ready="prefer-ready", least=1)
-SEEN = Seen(samples.MEMBERS)
+SLICES = Permission("discovery.k8s.io", "endpointslices", "prod")
+WISHES = Requirements(source="endpointslice", port="", not_ready="prefer-ready", min_members=1)
+SEEN = Observed(samples.MEMBERS)
 PORT = ServicePort(name="cluster", port=80, target_port=5701)
 
 
 def told(found: list[Finding]) -> list[tuple[str, str, str]]:
-    """Level, subject and sentence."""
+    """Level, subject and message."""
     return [finding[:3] for finding in found]
 
 
@@ -64,10 +64,10 @@ def test_a_finding_is_a_line_and_what_is_to_be_applied_comes_last() -> None:
 
 
 def test_json_has_the_same() -> None:
-    """Four texts each; what is to be applied stands in the cure."""
+    """Four texts each; what is to be applied stands in the remedy."""
     assert json.loads(in_json(FOUND))[:2] == [
-        {"level": "ok", "subject": "api", "sentence": "It answers.", "cure": ""},
-        {"level": "error", "subject": "rights x", "sentence": "Not so.", "cure": "Apply it.\n---\na: 1\n"},
+        {"level": "ok", "subject": "api", "message": "It answers.", "remedy": ""},
+        {"level": "error", "subject": "rights x", "message": "Not so.", "remedy": "Apply it.\n---\na: 1\n"},
     ]
 
 
@@ -83,18 +83,18 @@ def test_only_an_error_is_a_failure() -> None:
 def test_a_bad_configuration_is_told_as_run_tells_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All mistakes at once, in the same sentences, and exit code 2."""
+    """All mistakes at once, in the same messages, and exit code 2."""
     monkeypatch.setenv("MEMBERSHIP_SERVCE", "app")
     wrong = ["--output=json=x", "--settle=2", "--sevice=app"]
     assert main(["run", *wrong]) == 2
-    sentences = [line.partition(": ")[2] for line in capsys.readouterr().err.splitlines()]
-    assert len(sentences) == 5
+    messages = [line.partition(": ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert len(messages) == 5
     assert main(["check", "--output-format=json", *wrong]) == 2
     said = capsys.readouterr()
     assert said.err == ""
     rows = json.loads(said.out)
-    assert [(row["level"], row["subject"], row["sentence"]) for row in rows] == [
-        ("error", "configuration", sentence) for sentence in sentences
+    assert [(row["level"], row["subject"], row["message"]) for row in rows] == [
+        ("error", "configuration", message) for message in messages
     ]
 
 
@@ -125,37 +125,40 @@ def test_the_format_is_one_of_two_and_only_for_check(argv: list[str], capsys: py
     [
         (
             "endpointslice",
-            [Right("discovery.k8s.io", "endpointslices", "a"), Right("discovery.k8s.io", "endpointslices", "b")],
+            [
+                Permission("discovery.k8s.io", "endpointslices", "a"),
+                Permission("discovery.k8s.io", "endpointslices", "b"),
+            ],
         ),
-        ("endpoints", [Right("", "endpoints", "a", ("x", "y")), Right("", "endpoints", "b", ("x",))]),
+        ("endpoints", [Permission("", "endpoints", "a", ("x", "y")), Permission("", "endpoints", "b", ("x",))]),
         ("dns", []),
     ],
 )
-def test_what_a_source_needs(source: str, rights: list[Right]) -> None:
+def test_what_a_source_needs(source: str, rights: list[Permission]) -> None:
     """One right for each namespace; Endpoints are named, DNS needs nothing."""
     assert needed(source, [("a", "y"), ("b", "x"), ("a", "x")]) == rights
 
 
 def test_all_namespaces_are_a_right_of_their_own() -> None:
     """It takes a ClusterRole."""
-    (right,) = needed("pods", [("*", "")])
-    assert right == Right("", "pods", "")
-    assert right.subject == "rights pods everywhere"
-    documents = list(yaml.safe_load_all(roles.role(right, US)))
+    (permission,) = needed("pods", [("*", "")])
+    assert permission == Permission("", "pods", "")
+    assert permission.subject == "rights pods everywhere"
+    documents = list(yaml.safe_load_all(roles.role(permission, US)))
     assert [document["kind"] for document in documents] == ["ClusterRole", "ClusterRoleBinding"]
     assert all("namespace" not in document["metadata"] for document in documents)
 
 
 def test_what_is_asked_of_a_right() -> None:
     """Every verb of every object that it is about."""
-    right = Right("", "endpoints", "a", ("x", "y"))
-    assert [(question.verb, question.name) for question in questions(right)] == [
+    permission = Permission("", "endpoints", "a", ("x", "y"))
+    assert [(question.verb, question.name) for question in questions(permission)] == [
         ("list", "x"),
         ("watch", "x"),
         ("list", "y"),
         ("watch", "y"),
     ]
-    assert json.loads(questions(right)[1].body) == {
+    assert json.loads(questions(permission)[1].body) == {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
         "spec": {
@@ -179,7 +182,7 @@ def test_what_is_answered() -> None:
 
 def test_the_role_is_for_the_account_that_asked() -> None:
     """It is ready to be applied: names, namespace, verbs and subject."""
-    role, binding = yaml.safe_load_all(roles.role(Right("", "endpoints", "prod", ("app",)), US))
+    role, binding = yaml.safe_load_all(roles.role(Permission("", "endpoints", "prod", ("app",)), US))
     metadata = {"name": "membership-sidecar-endpoints-apps-sidecar", "namespace": "prod"}
     rule = {"apiGroups": [""], "resources": ["endpoints"], "resourceNames": ["app"], "verbs": ["get", "list", "watch"]}
     assert role == {
@@ -215,29 +218,29 @@ def test_whom_the_role_is_bound_to(user: str, subject: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("right", "user", "name"),
+    ("permission", "user", "name"),
     [
         (SLICES, "", "membership-sidecar-default"),
         (SLICES, "system:serviceaccount:prod:app", "membership-sidecar-app"),
         (SLICES, US, "membership-sidecar-apps-sidecar"),
         (SLICES, "jane", "membership-sidecar"),
-        (Right("", "pods", "prod"), "system:serviceaccount:prod:app", "membership-sidecar-pods-app"),
+        (Permission("", "pods", "prod"), "system:serviceaccount:prod:app", "membership-sidecar-pods-app"),
     ],
 )
-def test_to_apply_a_role_takes_nothing_from_anybody_else(right: Right, user: str, name: str) -> None:
+def test_to_apply_a_role_takes_nothing_from_anybody_else(permission: Permission, user: str, name: str) -> None:
     """Another account's binding in the same namespace has another name."""
-    documents = list(yaml.safe_load_all(roles.role(right, user)))
+    documents = list(yaml.safe_load_all(roles.role(permission, user)))
     assert [document["metadata"]["name"] for document in documents] == [name, name]
     assert documents[1]["roleRef"]["name"] == name
 
 
 def test_a_right_that_is_missing() -> None:
     """The verbs, the objects if it is about some, the account, and the Role."""
-    right = Right("", "endpoints", "prod", ("app", "web"))
-    denied = [Question(right, "watch", "app"), Question(right, "watch", "web")]
-    finding = roles.judge(right, denied, US)
+    permission = Permission("", "endpoints", "prod", ("app", "web"))
+    denied = [Question(permission, "watch", "app"), Question(permission, "watch", "web")]
+    finding = roles.judge(permission, denied, US)
     assert finding[:3] == ("error", "rights endpoints in prod", f"{WHO} may not watch app, web.")
-    assert finding.manifest == roles.role(right, US)
+    assert finding.manifest == roles.role(permission, US)
     assert roles.judge(SLICES, [], "").level == "ok"
 
 
@@ -245,7 +248,7 @@ def test_a_right_that_is_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "wishes", "found"),
+    ("spec", "requirements", "found"),
     [
         pytest.param(
             Spec(cluster_ip="None", selector={"b": "2", "a": "1"}, ports=[PORT]),
@@ -304,10 +307,10 @@ def test_a_right_that_is_missing() -> None:
         ),
     ],
 )
-def test_what_a_service_is_good_for(spec: Spec, wishes: Wishes, found: list[tuple[str, str]]) -> None:
+def test_what_a_service_is_good_for(spec: Spec, requirements: Requirements, found: list[tuple[str, str]]) -> None:
     """By the source and the policy that it is for."""
-    judged = services.judge_service("prod/app", Service(spec), SEEN, wishes)
-    assert [(finding.level, finding.sentence) for finding in judged] == found
+    judged = services.judge_service("prod/app", Service(spec), SEEN, requirements)
+    assert [(finding.level, finding.message) for finding in judged] == found
 
 
 def test_a_service_as_the_api_has_it() -> None:
@@ -319,53 +322,55 @@ def test_a_service_as_the_api_has_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "wishes", "found"),
+    ("seen", "requirements", "found"),
     [
         (SEEN, WISHES, ("ok", "2 members, 2 of them ready, at port 5701.")),
-        (Seen(), WISHES, ("warning", "There are none yet, hence nothing to publish.")),
-        (SEEN, WISHES._replace(least=3), ("warning", "2 members, 2 of them ready, at port 5701.")),
+        (Observed(), WISHES, ("warning", "There are none yet, hence nothing to publish.")),
+        (SEEN, WISHES._replace(min_members=3), ("warning", "2 members, 2 of them ready, at port 5701.")),
         (SEEN._replace(warnings=("Truncated.",)), WISHES, ("warning", "Truncated.")),
     ],
 )
-def test_what_the_members_are(seen: Seen, wishes: Wishes, found: tuple[str, str]) -> None:
+def test_what_the_members_are(seen: Observed, requirements: Requirements, found: tuple[str, str]) -> None:
     """How many, and whether that is enough."""
-    finding = next(iter(services.judge_members("prod/app", seen, wishes)))
-    assert (finding.level, finding.sentence) == found
-    assert bool(finding.cure) == (finding.level == "warning" and not seen.warnings)
+    finding = next(iter(services.judge_members("prod/app", seen, requirements)))
+    assert (finding.level, finding.message) == found
+    assert bool(finding.remedy) == (finding.level == "warning" and not seen.warnings)
 
 
 def test_a_member_that_is_not_ready_does_not_count_where_it_is_excluded() -> None:
     """The gate of the first file counts what would be published."""
     one, two = samples.MEMBERS
-    seen = Seen((one, samples.member(2, "10.0.0.3")))
-    (enough,) = services.judge_members("prod/app", seen, WISHES._replace(not_ready="exclude", least=2))
+    seen = Observed((one, samples.member(2, "10.0.0.3")))
+    (enough,) = services.judge_members("prod/app", seen, WISHES._replace(not_ready="exclude", min_members=2))
     assert enough.level == "ok"
-    unready = Seen((one, msgspec.structs.replace(two, ready=False)))
-    (few,) = services.judge_members("prod/app", unready, WISHES._replace(not_ready="exclude", least=2))
+    unready = Observed((one, msgspec.structs.replace(two, ready=False)))
+    (few,) = services.judge_members("prod/app", unready, WISHES._replace(not_ready="exclude", min_members=2))
     assert few[:3] == ("warning", "members prod/app", "2 members, 1 of them ready, at port 5701.")
 
 
 def test_a_problem_of_a_port_is_told_once() -> None:
     """By the Service if it can be seen, else by what the source says."""
     problem = "endpointslice/prod/app-x has no port named 'a'; it has: b (1). Correct --port."
-    seen = Seen(problems=(problem,))
+    seen = Observed(problems=(problem,))
     service = Service(Spec(cluster_ip="None", selector={"a": "1"}, ports=[PORT]))
-    wishes = WISHES._replace(port="a")
-    for services_seen, sentence in (
+    requirements = WISHES._replace(port="a")
+    for services_seen, message in (
         ({"prod/app": service}, "Service prod/app has no port named 'a'; it has: cluster (5701)."),
         ({}, "endpointslice/prod/app-x has no port named 'a'; it has: b (1)."),
     ):
         answers = Answers("https://api", US, {SLICES: ()}, services_seen, {"prod/app": seen})
-        found = [finding for finding in findings(Facts((), answers, {}), wishes, "auto") if finding.level == "error"]
-        assert [finding[1:4] for finding in found] == [("port prod/app", sentence, "Correct --port.")]
+        found = [
+            finding for finding in findings(Facts((), answers, {}), requirements, "auto") if finding.level == "error"
+        ]
+        assert [finding[1:4] for finding in found] == [("port prod/app", message, "Correct --port.")]
 
 
 # --- The API server
 
 
-def api_findings(answers: Answers | str, wishes: Wishes = WISHES) -> list[tuple[str, str, str]]:
+def api_findings(answers: Answers | str, requirements: Requirements = WISHES) -> list[tuple[str, str, str]]:
     """What is said of it."""
-    return told(findings(Facts((), answers, {}), wishes, "auto"))
+    return told(findings(Facts((), answers, {}), requirements, "auto"))
 
 
 def test_an_api_server_that_cannot_be_asked_is_one_finding() -> None:
@@ -415,8 +420,8 @@ def test_a_right_that_is_missing_is_told_once() -> None:
     ]
 
 
-@pytest.mark.parametrize(("seen", "level"), [(Seen(), "error"), (SEEN, "warning")])
-def test_a_service_that_is_missing(seen: Seen, level: str) -> None:
+@pytest.mark.parametrize(("seen", "level"), [(Observed(), "error"), (SEEN, "warning")])
+def test_a_service_that_is_missing(seen: Observed, level: str) -> None:
     """EndpointSlices can be written without one."""
     absent = SourceError("not_found", "There is no such object.")
     answers = Answers("https://api", US, {}, {"prod/app": absent}, {"prod/app": seen})
@@ -428,7 +433,7 @@ def test_an_administrator_is_told_the_role_of_the_pods() -> None:
     answers = Answers("https://api", "jane", {SLICES: ()}, {}, {})
     first, second = findings(Facts((), answers, {}), WISHES, "auto")
     assert (first.level, first.manifest) == ("warning", roles.role(SLICES, ""))
-    assert (second.level, second.sentence) == ("ok", "The user jane may list and watch what the source follows.")
+    assert (second.level, second.message) == ("ok", "The user jane may list and watch what the source follows.")
 
 
 def test_a_server_that_does_not_say_who_we_are() -> None:
@@ -444,7 +449,7 @@ def test_a_server_that_does_not_say_who_we_are() -> None:
 
 ANSWERED = Answered(name="app.prod.svc.cluster.local.", records=(Record("10.0.0.1", ("10.0.0.1",)),), ttl=5)
 NXDOMAIN = Absent(name="app.prod.svc.cluster.local.", code="NXDOMAIN", ttl=5)
-UNKNOWN = Unknown(reason="timeout", sentence="Nobody answers: see resolv.conf.")
+UNKNOWN = Unknown(reason="timeout", message="Nobody answers: see resolv.conf.")
 
 
 @pytest.mark.parametrize(
@@ -474,23 +479,23 @@ UNKNOWN = Unknown(reason="timeout", sentence="Nobody answers: see resolv.conf.")
 def test_what_dns_says(outcomes: dict[str, Outcome], source: str, ready: int | None, found: tuple[str, str]) -> None:
     """It matters to the sources that ask it, and absence has an innocent reason."""
     finding = dns.judge("prod/app", outcomes, source=source, ready=ready)
-    assert (finding.level, finding.sentence) == found
+    assert (finding.level, finding.message) == found
     assert finding.subject == "dns prod/app"
 
 
 @pytest.mark.parametrize(("source", "level"), [("dns", "error"), ("auto", "warning"), ("endpoints", "ok")])
 def test_a_cluster_ip_is_no_member(source: str, level: str) -> None:
     """The Service betrays it where DNS does not."""
-    sentence = "DNS tells the cluster IP 10.0.0.1, not the members."
+    message = "DNS tells the cluster IP 10.0.0.1, not the members."
     service = Service(Spec(cluster_ip="10.0.0.1", selector={"a": "1"}))
     answers = Answers("https://api", US, {}, {"prod/app": service}, {})
     found = findings(Facts((), answers, {"prod/app": {"A": ANSWERED}}), WISHES._replace(source=source), "auto")
-    assert found[-1][:3] == (level, "dns prod/app", sentence)
+    assert found[-1][:3] == (level, "dns prod/app", message)
 
 
 def test_what_dns_says_is_seen_beside_what_the_api_says() -> None:
     """With no member ready, that there is no name is no mistake."""
-    unready = Seen(tuple(msgspec.structs.replace(member, ready=False) for member in samples.MEMBERS))
+    unready = Observed(tuple(msgspec.structs.replace(member, ready=False) for member in samples.MEMBERS))
     answers = Answers("https://api", US, {}, {}, {"prod/app": unready})
     facts = Facts((), answers, {"prod/app": {"A": NXDOMAIN}})
     assert findings(facts, WISHES._replace(source="dns"), "auto")[-1].level == "warning"
@@ -529,12 +534,12 @@ def test_what_a_volume_is_good_for(seen: Directory, fsync: str, found: tuple[str
     """After it has been written to."""
     judged = list(judge_directory(seen, fsync))
     assert judged[0] == Finding("ok", "output /m/a", "A file was created beside it and renamed.")
-    assert found in [(finding.level, finding.sentence) for finding in judged]
-    assert all(finding.cure for finding in judged if finding.level != "ok")
+    assert found in [(finding.level, finding.message) for finding in judged]
+    assert all(finding.remedy for finding in judged if finding.level != "ok")
 
 
 @pytest.mark.parametrize(
-    ("problem", "sentence", "cure"),
+    ("problem", "message", "remedy"),
     [
         (
             "/m/a was not written (EROFS): the volume is mounted read-only: remove readOnly.",
@@ -545,15 +550,15 @@ def test_what_a_volume_is_good_for(seen: Directory, fsync: str, found: tuple[str
         ("/m/a was not written (EIO): Input/output error.", "/m/a was not written (EIO): Input/output error.", ""),
     ],
 )
-def test_a_volume_that_cannot_be_written(problem: str, sentence: str, cure: str) -> None:
+def test_a_volume_that_cannot_be_written(problem: str, message: str, remedy: str) -> None:
     """What the publisher would say, as a finding."""
     (finding,) = judge_directory(DISK._replace(problem=problem), "auto")
-    assert finding == Finding("error", "output /m/a", sentence, cure)
+    assert finding == Finding("error", "output /m/a", message, remedy)
 
 
 # --- What --source auto does instead
 
-ENDPOINTS = Right("", "endpoints", "prod", ("app",))
+ENDPOINTS = Permission("", "endpoints", "prod", ("app",))
 AUTO = WISHES._replace(source="auto")
 LIST = Question(SLICES, "list")
 
@@ -575,7 +580,7 @@ def test_what_another_way_would_do_is_no_error(
     found = findings(Facts((), answers, {"prod/app": {"A": outcome}}), AUTO, "auto")
     (finding,) = [one for one in found if one.subject.startswith("rights")]
     tail = f" --source auto follows {instead} instead." if instead else ""
-    assert (finding.level, finding.sentence) == (level, f"{WHO} may not list them.{tail}")
+    assert (finding.level, finding.message) == (level, f"{WHO} may not list them.{tail}")
     assert finding.manifest == roles.role(SLICES, US)
 
 
@@ -587,7 +592,7 @@ def test_the_second_way_is_not_spoken_of_while_the_first_works() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "outcome", "level"),
+    ("requirements", "outcome", "level"),
     [
         (AUTO, ANSWERED, "warning"),
         (AUTO, UNKNOWN, "error"),
@@ -596,10 +601,10 @@ def test_the_second_way_is_not_spoken_of_while_the_first_works() -> None:
     ],
 )
 def test_an_api_server_that_is_away_is_no_error_where_dns_takes_over(
-    wishes: Wishes, outcome: Outcome, level: str
+    requirements: Requirements, outcome: Outcome, level: str
 ) -> None:
     """If it does, and if it answers."""
-    found = findings(Facts((), "It is away.", {"prod/app": {"A": outcome}}), wishes, "auto")
+    found = findings(Facts((), "It is away.", {"prod/app": {"A": outcome}}), requirements, "auto")
     assert (found[0].level, found[0].subject) == (level, "api")
 
 
@@ -617,4 +622,4 @@ def test_the_replicas_that_the_first_file_waits_for(
     """Asked for as the daemon does, where it would be."""
     answers = Answers("https://api", US, {}, {}, {}, replicas)
     found = findings(Facts([], answers, {}), WISHES, "auto")
-    assert [(one.level, one.sentence) for one in found if one.subject == "replicas"] == expected
+    assert [(one.level, one.message) for one in found if one.subject == "replicas"] == expected

@@ -23,8 +23,8 @@ import pytest
 
 from sidecar.check import cluster, volumes
 from sidecar.check.cluster import REVIEWS, USERS
-from sidecar.check.permissions import Right
-from sidecar.check.services import Seen
+from sidecar.check.permissions import Permission
+from sidecar.check.services import Observed
 from sidecar.cli import main
 from sidecar.errors import SourceError
 from tests.support.builders import (
@@ -51,7 +51,7 @@ NOBODY = 65534
 
 
 def check(directory: Path, *options: str, mount: str = "") -> dict[str, list[tuple[str, str]]]:
-    """Level and sentence of every finding by subject, of a run that cannot reach any API server.
+    """Level and message of every finding by subject, of a run that cannot reach any API server.
 
     Args:
         directory: for the output ``members.json``.
@@ -69,7 +69,7 @@ def check(directory: Path, *options: str, mount: str = "") -> dict[str, list[tup
         assert sorted(directory.iterdir()) == before
     found: dict[str, list[tuple[str, str]]] = {}
     for row in json.loads(out):
-        found.setdefault(row["subject"], []).append((row["level"], row["sentence"]))
+        found.setdefault(row["subject"], []).append((row["level"], row["message"]))
     return found
 
 
@@ -211,7 +211,7 @@ def test_a_directory_of_somebody_else() -> None:
 # --- The API server
 
 
-RIGHT = Right("discovery.k8s.io", "endpointslices", "default")
+RIGHT = Permission("discovery.k8s.io", "endpointslices", "default")
 WHO = encoded({"status": {"userInfo": {"username": "jane"}}})
 YES = encoded({"status": {"allowed": True}})
 SERVICE = "/api/v1/namespaces/default/services/app"
@@ -243,7 +243,7 @@ async def test_what_an_api_server_says() -> None:
     assert (answers.user, answers.denied) == ("jane", {RIGHT: ()})
     assert not isinstance(answers.services["default/app"], SourceError)
     seen = answers.seen["default/app"]
-    assert isinstance(seen, Seen)
+    assert isinstance(seen, Observed)
     assert [member.name for member in seen.members] == ["app-0", "app-1"]
 
 
@@ -287,9 +287,9 @@ async def test_what_is_not_allowed_is_kept_as_the_question() -> None:
 def test_there_is_no_api_server(tmp_path: Path) -> None:
     """One finding that says where it was looked for, and everything else is looked at all the same."""
     found = check(tmp_path)
-    ((level, sentence),) = found["api"]
+    ((level, message),) = found["api"]
     assert level == "error"
-    assert f"there is no kubeconfig at {tmp_path / 'none'}" in sentence
+    assert f"there is no kubeconfig at {tmp_path / 'none'}" in message
     assert [subject for subject in found if subject.startswith("dns ")] == ["dns default/app"]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidecar.daemon.replicas import desired
+from sidecar.daemon.replicas import desired_replicas
 from sidecar.errors import SourceError
 from tests.support.builders import Json, encoded
 
@@ -125,7 +125,7 @@ CONFIG = owner("DeploymentConfig", "app", "apps.openshift.io/v1")
 async def test_the_highest_controller_says_it(controllers: dict[str, Json], number: int) -> None:
     """And nothing is read but the chain to it, for each object takes a right."""
     server = Objects(controllers)
-    assert await desired(server, NAMESPACE, "app-0") == number
+    assert await desired_replicas(server, NAMESPACE, "app-0") == number
     assert server.read_paths == list(controllers)
 
 
@@ -133,7 +133,7 @@ SETS = f"{APPS}/replicasets/app-5d4f"
 
 
 @pytest.mark.parametrize(
-    ("objects", "reason", "sentence"),
+    ("objects", "reason", "message"),
     [
         pytest.param({}, "not_found", f"There is no such object (404 on get {POD}).", id="no pod"),
         pytest.param({POD: an_object()}, "not_found", "the pod default/app-0 has no controller.", id="a bare pod"),
@@ -176,18 +176,18 @@ SETS = f"{APPS}/replicasets/app-5d4f"
         pytest.param({POD: SourceError("timeout", "It is slow.")}, "timeout", "It is slow.", id="any other failure"),
     ],
 )
-async def test_what_is_not_known_is_said(objects: dict[str, Json], reason: str, sentence: str) -> None:
-    """With the verb and the resource to grant where that is the cure, and with the other cure in any case."""
+async def test_what_is_not_known_is_said(objects: dict[str, Json], reason: str, message: str) -> None:
+    """With the verb and the resource to grant where that is the remedy, and with the other remedy in any case."""
     with pytest.raises(SourceError) as caught:
-        await desired(Objects(objects), NAMESPACE, "app-0")
+        await desired_replicas(Objects(objects), NAMESPACE, "app-0")
     assert caught.value.reason == reason
-    assert caught.value.sentence == f"The wanted number of replicas is unknown: {sentence} {ENDING}"
+    assert caught.value.message == f"The wanted number of replicas is unknown: {message} {ENDING}"
 
 
 async def test_a_server_may_ask_for_patience() -> None:
     """The seconds survive the translation."""
     with pytest.raises(SourceError) as caught:
-        await desired(Objects({POD: SourceError("too_many_requests", "Later.", 7)}), NAMESPACE, "app-0")
+        await desired_replicas(Objects({POD: SourceError("too_many_requests", "Later.", 7)}), NAMESPACE, "app-0")
     assert caught.value.retry_after == 7
 
 
@@ -195,6 +195,6 @@ async def test_a_server_may_ask_for_patience() -> None:
 async def test_what_is_no_object_is_malformed(body: bytes) -> None:
     """A proxy may say anything with 200."""
     with pytest.raises(SourceError) as caught:
-        await desired(Objects({POD: body}), NAMESPACE, "app-0")
+        await desired_replicas(Objects({POD: body}), NAMESPACE, "app-0")
     assert caught.value.reason == "malformed"
-    assert "pods/default/app-0 is malformed" in caught.value.sentence
+    assert "pods/default/app-0 is malformed" in caught.value.message

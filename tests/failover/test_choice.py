@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 PATIENCE = 300.0
 
-SYNCED = Listed(scope="s", groups=(), revision="1")
+SYNCED = Listed(scope="s", reports=(), resource_version="1")
 
 
 def failed(at: float, reason: str = "refused") -> Failed:
     """The source fails."""
-    return Failed(scope="s", reason=reason, sentence=f"This is {reason}.", arrived=at)
+    return Failed(scope="s", reason=reason, message=f"This is {reason}.", arrived=at)
 
 
 def state(*events: Event) -> State:

@@ -17,17 +17,17 @@ import pytest
 
 from sidecar.backoff import Backoff
 from sidecar.failover.candidates import known_port
-from sidecar.failover.failover import Following, Way
+from sidecar.failover.failover import Candidate, Failover
 from sidecar.formats import FORMATS
 from sidecar.formats.samples import member
-from sidecar.membership.member import Applied, Event, Failed, Group, Listed, Member, Recovered
+from sidecar.membership.member import Applied, Event, Failed, Listed, Member, Recovered, Report
 from sidecar.membership.policy.guards import Guards
-from sidecar.membership.policy.leaves import Calm
+from sidecar.membership.policy.leaves import LeavePolicy
 from sidecar.membership.policy.rules import Rules
 from sidecar.membership.policy.timing import Pace
 from sidecar.observability.metrics import Metrics
 from sidecar.output.pipeline import Pipeline, Track
-from sidecar.output.publish_loop import Keeper
+from sidecar.output.publish_loop import PublishLoop
 from sidecar.output.publisher import Publisher
 from tests.output.test_publish_loop import Inline
 
@@ -72,25 +72,25 @@ class Scripted:
 
     def list(self, *members: Member, warning: str = "") -> None:
         """A complete answer."""
-        group = Group(f"{self.scope}/x", 1, {each.key: each for each in members}, warning=warning)
-        self._events.put_nowait(Listed(scope=self.scope, groups=(group,), revision="1", arrived=now()))
+        report = Report(f"{self.scope}/x", 1, {each.key: each for each in members}, warning=warning)
+        self._events.put_nowait(Listed(scope=self.scope, reports=(report,), resource_version="1", arrived=now()))
 
     def apply(self, *members: Member) -> None:
         """The origin is now this."""
-        group = Group(f"{self.scope}/x", 1, {each.key: each for each in members})
-        self._events.put_nowait(Applied(scope=self.scope, group=group, revision="2", arrived=now()))
+        report = Report(f"{self.scope}/x", 1, {each.key: each for each in members})
+        self._events.put_nowait(Applied(scope=self.scope, report=report, resource_version="2", arrived=now()))
 
     def fail(self, reason: str = "refused") -> None:
         """It cannot be asked."""
-        sentence = f"{self.scope} is {reason}."
-        self._events.put_nowait(Failed(scope=self.scope, reason=reason, sentence=sentence, arrived=now()))
+        message = f"{self.scope} is {reason}."
+        self._events.put_nowait(Failed(scope=self.scope, reason=reason, message=message, arrived=now()))
 
     def recover(self) -> None:
         """It can be asked again, and nothing has changed."""
         self._events.put_nowait(Recovered(scope=self.scope))
 
 
-CALM = Calm(max_shrink=0.5, shrink_hold=30.0)
+CALM = LeavePolicy(max_shrink=0.5, shrink_hold=30.0)
 
 
 class Running:
@@ -104,19 +104,19 @@ class Running:
         tracks = [Track(kind, [kind], "auto") for kind in KINDS]
         publisher = Publisher([self.path], fsync="never")
         publisher.prepare()
-        self.pipeline = Pipeline(tracks, [FORMATS["json"]], rules=Rules(), calm=CALM)
-        self.keeper = Keeper(
+        self.pipeline = Pipeline(tracks, [FORMATS["json"]], rules=Rules(), leave_policy=CALM)
+        self.keeper = PublishLoop(
             self.pipeline,
             publisher,
             pace=Pace(settle=0.2, settle_max=1.0),
             guards=Guards(start_timeout=3600.0),
             metrics=self.metrics,
-            retry=Backoff(clock=now, dice=lambda: 0.0),
+            retry=Backoff(clock=now, jitter=lambda: 0.0),
             clock=now,
             executor=Inline(),
         )
-        ways = [Way(track, partial(self._make, track.source)) for track in tracks]
-        self.following = Following(ways, self.keeper, patience=PATIENCE, clock=now, metrics=self.metrics)
+        ways = [Candidate(track, partial(self._make, track.source)) for track in tracks]
+        self.following = Failover(ways, self.keeper, fallback_after=PATIENCE, clock=now, metrics=self.metrics)
         self.keeper.confirm = self.following.confirm
 
     def _make(self, kind: str) -> list[Scripted]:
@@ -296,8 +296,8 @@ def test_the_port_that_dns_does_not_tell_is_the_one_that_is_known() -> None:
     def track(*ports: int | None) -> Track:
         members = [msgspec.structs.replace(each, port=port) for each, port in zip(APP, ports, strict=False)]
         made = Track("endpointslice", ["s"], "auto")
-        group = Group("s/x", 1, {each.key: each for each in members})
-        made.take(Listed(scope="s", groups=(group,), revision="1"))
+        report = Report("s/x", 1, {each.key: each for each in members})
+        made.take(Listed(scope="s", reports=(report,), resource_version="1"))
         return made
 
     assert known_port([track(8080, 8080), track()]) == "8080"

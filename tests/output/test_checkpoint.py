@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.output.checkpoint import Floor
+from sidecar.output.checkpoint import Checkpoint
 from sidecar.output.publisher import Publisher
 from tests.support.publishing import (
     NAMES,
@@ -15,7 +15,7 @@ from tests.support.publishing import (
     OLD,
     OLD_REVISION,
     STATE,
-    floor,
+    checkpoint,
     outputs,
     pieces,
     publish_old,
@@ -23,14 +23,14 @@ from tests.support.publishing import (
 
 
 def test_floor_is_beside_the_first_output(tmp_path: Path) -> None:
-    """Generation and revisions survive a restart, and two files in another directory have no floor there."""
+    """Generation and revisions survive a restart, and two files in another directory have no checkpoint there."""
     other = tmp_path / "other"
     other.mkdir()
     paths = [tmp_path / NAMES[0], other / NAMES[1]]
     publisher = Publisher(paths)
     publisher.prepare()
     assert not publisher.complete
-    assert publisher.floor == Floor()
+    assert publisher.checkpoint == Checkpoint()
     publisher.publish(pieces(OLD), OLD_REVISION)
     publisher.publish(pieces(NEW), NEW_REVISION)
     assert sorted(path.name for path in tmp_path.iterdir()) == [STATE, NAMES[0], "other"]
@@ -38,7 +38,7 @@ def test_floor_is_beside_the_first_output(tmp_path: Path) -> None:
     successor = Publisher(paths)
     successor.prepare()
     assert successor.complete
-    assert successor.floor == Floor(generation=2, revisions=NEW_REVISION)
+    assert successor.checkpoint == Checkpoint(generation=2, resource_versions=NEW_REVISION)
 
 
 @pytest.mark.parametrize("lacking", [*NAMES, STATE])
@@ -65,24 +65,24 @@ DAMAGED = {
 
 @pytest.mark.parametrize("body", DAMAGED.values(), ids=DAMAGED)
 def test_damaged_floor_is_ignored(tmp_path: Path, body: bytes) -> None:
-    """A sidecar that finds nonsense starts as if it were the first, and writes a floor that is right."""
+    """A sidecar that finds nonsense starts as if it were the first, and writes a checkpoint that is right."""
     publish_old(tmp_path)
     (tmp_path / STATE).write_bytes(body)
     publisher = Publisher(outputs(tmp_path))
     publisher.prepare()
-    assert publisher.floor == Floor()
+    assert publisher.checkpoint == Checkpoint()
     assert not publisher.publish(pieces(NEW), NEW_REVISION).errors
-    assert floor(tmp_path) == Floor(generation=1, revisions=NEW_REVISION)
+    assert checkpoint(tmp_path) == Checkpoint(generation=1, resource_versions=NEW_REVISION)
 
 
 @pytest.mark.parametrize("body", [b'{"revisions":{"a":"\xff"}}', b'{"x":' + b"[" * 9999], ids=["text", "deep"])
 def test_damaged_floor_of_another_kind_is_ignored(body: bytes) -> None:
     """So it is where the nonsense is within a text, or bottomless."""
-    assert Floor.decode(body) == Floor()
+    assert Checkpoint.decode(body) == Checkpoint()
 
 
 @given(st.dictionaries(st.text(), st.text()), st.integers(0, 2**62))
 def test_floor_is_read_as_it_was_written(revisions: dict[str, str], generation: int) -> None:
-    """Decoding what was encoded gives the same floor."""
-    written = Floor(generation=generation, revisions=revisions)
-    assert Floor.decode(written.encode()) == written
+    """Decoding what was encoded gives the same checkpoint."""
+    written = Checkpoint(generation=generation, resource_versions=revisions)
+    assert Checkpoint.decode(written.encode()) == written

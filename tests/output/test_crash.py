@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from sidecar.output.checkpoint import Floor
+from sidecar.output.checkpoint import Checkpoint
 from sidecar.simulator import Simulator
 from tests.cluster.programs import Program
 from tests.readers.tight_loop import size
@@ -112,7 +112,7 @@ class Death(NamedTuple):
 
     generation: int
     amid: bool
-    """Whether it fell between the floor and the last output."""
+    """Whether it fell between the checkpoint and the last output."""
 
 
 @dataclass
@@ -150,13 +150,13 @@ class World:
             await asyncio.sleep(TICK)
 
     def kill(self) -> Death:
-        """Kill the sidecar -9; what a successor finds is a floor that is no older than any file."""
+        """Kill the sidecar -9; what a successor finds is a checkpoint that is no older than any file."""
         self.sidecar.kill()
-        floor = Floor.decode((self.volume / f".{OUTPUTS['json']}.state").read_bytes())
+        checkpoint = Checkpoint.decode((self.volume / f".{OUTPUTS['json']}.state").read_bytes())
         states = [PORT.search((self.volume / name).read_bytes()) for name in OUTPUTS.values()]
         revisions = {self.revisions[int(state[1])] for state in states if state}
-        assert int(floor.revisions[SCOPE]) >= max(revisions)
-        return Death(floor.generation, amid=revisions != {int(floor.revisions[SCOPE])})
+        assert int(checkpoint.resource_versions[SCOPE]) >= max(revisions)
+        return Death(checkpoint.generation, amid=revisions != {int(checkpoint.resource_versions[SCOPE])})
 
 
 async def storm(directory: Path, *, readers: int, changes: int, kills: int, seed: int) -> str:
@@ -172,8 +172,8 @@ async def storm(directory: Path, *, readers: int, changes: int, kills: int, seed
     Returns:
         How it went.
     """
-    dice = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
-    deadly = set(dice.sample(range(2, changes), kills))
+    jitter = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+    deadly = set(jitter.sample(range(2, changes), kills))
     volume = directory / "volume"
     volume.mkdir()
     deaths: list[Death] = []
@@ -187,8 +187,8 @@ async def storm(directory: Path, *, readers: int, changes: int, kills: int, seed
                 for state in range(2, changes + 1):
                     world.change()
                     if state in deadly:
-                        deaths += await kill_and_start(world, dice)
-                    if state in deadly or dice.random() < CALM:
+                        deaths += await kill_and_start(world, jitter)
+                    if state in deadly or jitter.random() < CALM:
                         await world.until_published(state)
                     assert all(reader.poll() is None for reader in processes), findings(processes)
                 await world.until_published(changes)
@@ -205,13 +205,13 @@ async def storm(directory: Path, *, readers: int, changes: int, kills: int, seed
     return f"{went}, {reads} reads and {states} states seen by {readers} readers"
 
 
-async def kill_and_start(world: World, dice: random.Random) -> list[Death]:
+async def kill_and_start(world: World, jitter: random.Random) -> list[Death]:
     """Kill the sidecar in the middle of a publication, perhaps its successor while it starts."""
-    await asyncio.sleep(dice.uniform(0, PUBLICATION))
+    await asyncio.sleep(jitter.uniform(0, PUBLICATION))
     deaths = [world.kill()]
     world.sidecar.start()
-    if dice.random() < RELAPSE:
-        await asyncio.sleep(dice.uniform(0, START))
+    if jitter.random() < RELAPSE:
+        await asyncio.sleep(jitter.uniform(0, START))
         deaths.append(world.kill())
         world.sidecar.start()
     return deaths

@@ -18,14 +18,14 @@ from sidecar.backoff import Backoff
 from sidecar.errors import StartTimeoutError
 from sidecar.formats import FORMATS
 from sidecar.formats.samples import member
-from sidecar.membership.member import Applied, Event, Failed, Group, Listed, Member
-from sidecar.membership.policy.guards import Guards, Least
-from sidecar.membership.policy.leaves import Calm
+from sidecar.membership.member import Applied, Event, Failed, Listed, Member, Report
+from sidecar.membership.policy.guards import Guards, MinMembers
+from sidecar.membership.policy.leaves import LeavePolicy
 from sidecar.membership.policy.rules import Rules
 from sidecar.membership.policy.timing import Pace
 from sidecar.observability.metrics import Metrics
 from sidecar.output.pipeline import Pipeline, Track
-from sidecar.output.publish_loop import Keeper
+from sidecar.output.publish_loop import PublishLoop
 from sidecar.output.publisher import Publisher
 
 if TYPE_CHECKING:
@@ -65,24 +65,24 @@ class Scripted:
 
     def list(self, *members: Member) -> None:
         """A complete answer of one slice."""
-        self._events.put_nowait(Listed(scope=SCOPE, groups=(_group(members),), revision="1", arrived=_now()))
+        self._events.put_nowait(Listed(scope=SCOPE, reports=(_report(members),), resource_version="1", arrived=_now()))
 
     def apply(self, *members: Member, problem: str = "") -> None:
         """The slice is now this."""
-        event = Applied(scope=SCOPE, group=_group(members, problem), revision="2", arrived=_now())
+        event = Applied(scope=SCOPE, report=_report(members, problem), resource_version="2", arrived=_now())
         self._events.put_nowait(event)
 
-    def fail(self, sentence: str) -> None:
+    def fail(self, message: str) -> None:
         """It cannot be asked."""
-        self._events.put_nowait(Failed(scope=SCOPE, reason="refused", sentence=sentence))
+        self._events.put_nowait(Failed(scope=SCOPE, reason="refused", message=message))
 
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _group(members: tuple[Member, ...], problem: str = "") -> Group:
-    return Group("endpointslice/default/app-x", 1, {each.key: each for each in members}, problem)
+def _report(members: tuple[Member, ...], problem: str = "") -> Report:
+    return Report("endpointslice/default/app-x", 1, {each.key: each for each in members}, problem)
 
 
 def members_in(path: Path) -> list[str]:
@@ -93,26 +93,28 @@ def members_in(path: Path) -> list[str]:
 APP = [member(number, f"10.0.0.{number + 1}") for number in range(5)]
 
 
-GUARDS, CALM = Guards(), Calm()
+GUARDS, CALM = Guards(), LeavePolicy()
 
 
 class Running:
     """A keeper at work."""
 
-    def __init__(self, directory: Path, *, guards: Guards = GUARDS, calm: Calm = CALM) -> None:
+    def __init__(self, directory: Path, *, guards: Guards = GUARDS, leave_policy: LeavePolicy = CALM) -> None:
         self.path = directory / "members.json"
         self.source = Scripted()
         self.metrics = Metrics([str(self.path)])
         publisher = Publisher([self.path], fsync="never")
         publisher.prepare()
-        pipeline = Pipeline([Track("endpointslice", [SCOPE], "auto")], [FORMATS["json"]], rules=Rules(), calm=calm)
-        self.keeper = Keeper(
+        pipeline = Pipeline(
+            [Track("endpointslice", [SCOPE], "auto")], [FORMATS["json"]], rules=Rules(), leave_policy=leave_policy
+        )
+        self.keeper = PublishLoop(
             pipeline,
             publisher,
             pace=Pace(settle=0.2, settle_max=1.0),
             guards=guards,
             metrics=self.metrics,
-            retry=Backoff(clock=_now, dice=lambda: 0.0),
+            retry=Backoff(clock=_now, jitter=lambda: 0.0),
             clock=_now,
             executor=Inline(),
         )
@@ -132,9 +134,11 @@ class Running:
 
 
 @asynccontextmanager
-async def running(directory: Path, *, guards: Guards = GUARDS, calm: Calm = CALM) -> AsyncIterator[Running]:
+async def running(
+    directory: Path, *, guards: Guards = GUARDS, leave_policy: LeavePolicy = CALM
+) -> AsyncIterator[Running]:
     """Run a keeper until the end of the block."""
-    made = Running(directory, guards=guards, calm=calm)
+    made = Running(directory, guards=guards, leave_policy=leave_policy)
     tasks = [asyncio.create_task(made.follow()), asyncio.create_task(made.keeper.publish_forever())]
     try:
         yield made
@@ -229,7 +233,7 @@ async def test_a_failure_changes_no_file(tmp_path: Path) -> None:
 
 async def test_too_few_members_wait_and_then_are_published_all_the_same(tmp_path: Path) -> None:
     """The gate of the first file: min-members, or the end of start-timeout."""
-    async with running(tmp_path, guards=Guards(least=Least(3), start_timeout=60.0)) as it:
+    async with running(tmp_path, guards=Guards(min_members=MinMembers(3), start_timeout=60.0)) as it:
         it.source.list(*APP[:2])
         await asyncio.sleep(30)
         assert not it.path.exists()
@@ -240,7 +244,7 @@ async def test_too_few_members_wait_and_then_are_published_all_the_same(tmp_path
 
 async def test_the_gate_opens_when_there_are_enough(tmp_path: Path) -> None:
     """And is never closed again."""
-    async with running(tmp_path, guards=Guards(least=Least(2))) as it:
+    async with running(tmp_path, guards=Guards(min_members=MinMembers(2))) as it:
         it.source.list(APP[0])
         await asyncio.sleep(10)
         it.source.apply(*APP[:2])
@@ -268,7 +272,7 @@ async def test_a_restart_keeps_the_file_of_its_predecessor(tmp_path: Path) -> No
         await published(it, "app-0", "app-1")
         await it.keeper.first_publication.wait()
     before = it.path.stat()
-    async with running(tmp_path, guards=Guards(least=Least(3), start_timeout=10.0)) as again:
+    async with running(tmp_path, guards=Guards(min_members=MinMembers(3), start_timeout=10.0)) as again:
         assert again.ready()
         assert again.value("membership_file_generation", output=str(again.path)) == 1
         assert again.value("membership_file_last_write_timestamp_seconds", output=str(again.path)) == before.st_mtime
@@ -331,7 +335,7 @@ async def test_an_update_of_a_member_is_written_at_once(tmp_path: Path) -> None:
 
 async def test_a_member_that_left_stays_for_the_hold_down_while_others_join(tmp_path: Path) -> None:
     """The join is written at once, the leave in its time."""
-    async with running(tmp_path, calm=Calm(hold_down=30.0)) as it:
+    async with running(tmp_path, leave_policy=LeavePolicy(hold_down=30.0)) as it:
         it.source.list(*APP[:2])
         await published(it, "app-0", "app-1")
         await asyncio.sleep(3)
@@ -346,7 +350,7 @@ async def test_a_member_that_left_stays_for_the_hold_down_while_others_join(tmp_
 
 async def test_a_set_that_shrinks_too_much_is_held_until_a_list_confirms_it(tmp_path: Path) -> None:
     """And shown meanwhile; without a list, until the time limit."""
-    async with running(tmp_path, calm=Calm(max_shrink=0.5, shrink_hold=30.0)) as it:
+    async with running(tmp_path, leave_policy=LeavePolicy(max_shrink=0.5, shrink_hold=30.0)) as it:
         it.source.list(*APP[:4])
         await published(it, "app-0", "app-1", "app-2", "app-3")
         it.source.apply(APP[0])
@@ -366,7 +370,7 @@ async def test_a_set_that_shrinks_too_much_is_held_until_a_list_confirms_it(tmp_
 
 
 async def test_a_guard_of_the_first_file_may_end_the_program(tmp_path: Path) -> None:
-    """If it is told so: the sentence says which."""
+    """If it is told so: the message says which."""
     demanded = Guards(require_self=True, start_timeout=20.0, start_outcome="exit")
     async with running(tmp_path, guards=demanded) as it:
         it.source.list(APP[1])

@@ -29,7 +29,7 @@ from tests.support.publishing import (
     Hook,
     assert_told,
     bodies,
-    floor,
+    checkpoint,
     litter,
     nothing,
     outputs,
@@ -93,7 +93,7 @@ def test_fault_at_any_call_leaves_the_old_file_or_the_new_one(tmp_path: Path, nu
         directory = tmp_path / str(position)
         directory.mkdir()
         publish_old(directory)
-        before = floor(directory)
+        before = checkpoint(directory)
         publisher = Publisher(outputs(directory), fsync="always", system=short_writes(at({position: number})))
         publisher.prepare()
         publication = publisher.publish(pieces(NEW), NEW_REVISION)
@@ -104,16 +104,16 @@ def test_fault_at_any_call_leaves_the_old_file_or_the_new_one(tmp_path: Path, nu
         again = publisher.publish(pieces(NEW), NEW_REVISION)
         assert not again.errors
         assert bodies(directory) == NEW
-        assert floor(directory).generation >= again.generation > before.generation
+        assert checkpoint(directory).generation >= again.generation > before.generation
 
 
 def assert_old_or_new(directory: Path, publication: Publication) -> None:
-    """Each output is one or the other, new wherever that is said, and never newer than the floor."""
+    """Each output is one or the other, new wherever that is said, and never newer than the checkpoint."""
     found = bodies(directory)
     for old, new, body, outcome in zip(OLD, NEW, found, publication.outcomes, strict=True):
         assert body in ((new,) if outcome is Outcome.WRITTEN else (old, new))
     if any(body != old for body, old in zip(found, OLD, strict=True)):
-        assert floor(directory).revisions == NEW_REVISION
+        assert checkpoint(directory).resource_versions == NEW_REVISION
 
 
 @given(
@@ -129,19 +129,19 @@ def test_any_faults_in_any_history(contents: list[tuple[bytes, bytes]], faults: 
         publisher = Publisher(outputs(directory), fsync="always", system=Calls(at(faults), chunk=chunk))
         publisher.prepare()
         for step, wanted in enumerate(contents):
-            before, generation = bodies(directory), floor(directory).generation
+            before, generation = bodies(directory), checkpoint(directory).generation
             publication = publisher.publish(pieces(wanted), {"scope": str(step)})
             for old, new, body, outcome in zip(before, wanted, bodies(directory), publication.outcomes, strict=True):
                 assert body in ((old, new) if outcome is Outcome.ERROR else (new,))
             assert bool(publication.errors) is (Outcome.ERROR in publication.outcomes)
-            assert floor(directory).generation >= max(generation, publication.generation)
+            assert checkpoint(directory).generation >= max(generation, publication.generation)
         assert not publish(directory, NEW, NEW_REVISION).errors
         assert bodies(directory) == NEW
         assert litter(directory) == []
 
 
 def test_reader_between_any_two_calls_sees_the_old_file_or_the_new_one(tmp_path: Path) -> None:
-    """At no moment of a publication is a file missing, empty or half, nor a file new before the floor is."""
+    """At no moment of a publication is a file missing, empty or half, nor a file new before the checkpoint is."""
     publish_old(tmp_path)
     seen = []
 
@@ -149,7 +149,7 @@ def test_reader_between_any_two_calls_sees_the_old_file_or_the_new_one(tmp_path:
         del number, name
         found = bodies(tmp_path)
         assert all(body in (old, new) for body, old, new in zip(found, OLD, NEW, strict=True))
-        assert found == OLD or floor(tmp_path).revisions == NEW_REVISION
+        assert found == OLD or checkpoint(tmp_path).resource_versions == NEW_REVISION
         seen.append(found)
 
     Publisher(outputs(tmp_path), fsync="always", system=short_writes(look, look)).publish(pieces(NEW), NEW_REVISION)
@@ -247,23 +247,23 @@ def _publish_and_die(home: Path, moment: str, position: int) -> NoReturn:
 
 
 def test_death_at_any_call_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
-    """Killed -9 anywhere: each file is old or new, the floor is not older, and the next start sweeps and goes on."""
+    """Killed -9 anywhere: each file is old or new, the checkpoint is not older, and the next start sweeps and goes on."""
     run(die_at_every_call, tmp_path)
     homes = list(tmp_path.iterdir())
     assert len(homes) == 2 * calls_of_a_publication()
     assert any(litter(home) for home in homes)
     for home in homes:
-        found, known = bodies(home), floor(home)
+        found, known = bodies(home), checkpoint(home)
         assert all(body in (old, new) for body, old, new in zip(found, OLD, NEW, strict=True))
-        assert found == OLD or known.revisions == NEW_REVISION
+        assert found == OLD or known.resource_versions == NEW_REVISION
         successor = Publisher(outputs(home))
         successor.prepare()
         assert successor.complete
-        assert successor.floor == known
+        assert successor.checkpoint == known
         assert litter(home) == []
         assert not successor.publish(pieces(NEW), NEW_REVISION).errors
         assert bodies(home) == NEW
-        assert successor.floor.generation == known.generation + (found != NEW)
+        assert successor.checkpoint.generation == known.generation + (found != NEW)
 
 
 # --- What is touched, and what is not
@@ -277,7 +277,7 @@ def stamps(directory: Path) -> dict[str, tuple[int, int]]:
 
 @pytest.mark.parametrize("restarted", [False, True])
 def test_same_bytes_are_not_written_again(tmp_path: Path, *, restarted: bool) -> None:
-    """Inode and time of the outputs and of the floor stay, by a sidecar that wrote them and by one that did not."""
+    """Inode and time of the outputs and of the checkpoint stay, by a sidecar that wrote them and by one that did not."""
     calls = Calls()
     publisher = Publisher(outputs(tmp_path), system=calls)
     publisher.publish(pieces(NEW), NEW_REVISION)

@@ -26,7 +26,7 @@ from tests.support.publishing import (
     Calls,
     assert_told,
     bodies,
-    floor,
+    checkpoint,
     litter,
     outputs,
     pieces,
@@ -68,7 +68,7 @@ def test_calls_of_a_policy(tmp_path: Path, fsync: str, expected: list[str]) -> N
 
 
 def calls_to_publish(directory: Path, fsync: str) -> list[str]:
-    """The calls that write the floor and two outputs."""
+    """The calls that write the checkpoint and two outputs."""
     calls = Calls()
     assert not Publisher(outputs(directory), fsync=fsync, system=calls).publish(pieces(OLD), OLD_REVISION).errors
     return calls.names
@@ -129,7 +129,7 @@ def fail_at_mount_point(directory: str) -> None:
     shell(f"mount --bind {shlex.quote(str(path))} {shlex.quote(str(path))}")
     publication = publisher.publish(pieces(NEW), NEW_REVISION)
     assert_told(publication, errno.EBUSY)
-    assert "mount the directory, not the file" in publication.errors[0].sentence
+    assert "mount the directory, not the file" in publication.errors[0].message
     assert bodies(home) == (OLD[0], NEW[1])
     assert litter(home) == []
     shell(f"umount {shlex.quote(str(path))}")
@@ -163,7 +163,7 @@ def fill_up(directory: str) -> None:
     too_much = (bytes(1 << 20), NEW[1])  # a part of it fits
     publication = publisher.publish(pieces(too_much), NEW_REVISION)
     assert_told(publication, errno.ENOSPC)
-    assert "the volume is full" in publication.errors[0].sentence
+    assert "the volume is full" in publication.errors[0].message
     assert bodies(home) == (OLD[0], NEW[1])
     assert litter(home) == ["filler"]
     filler.unlink()
@@ -184,7 +184,7 @@ def write_to_read_only(directory: str) -> None:
     publisher.prepare()
     publication = publisher.publish(pieces(NEW), NEW_REVISION)
     assert_told(publication, errno.EROFS)
-    assert "mounted read-only" in publication.errors[0].sentence
+    assert "mounted read-only" in publication.errors[0].message
     assert bodies(home) == OLD
     shell(f"mount -o remount,rw {home}")
     assert_recovered(publisher, home)
@@ -205,7 +205,7 @@ def write_without_permission(directory: str) -> None:
     publisher.prepare()
     publication = publisher.publish(pieces(NEW), NEW_REVISION)
     assert_told(publication, errno.EACCES)
-    assert "fsGroup" in publication.errors[0].sentence
+    assert "fsGroup" in publication.errors[0].message
     assert bodies(home) == OLD
     home.chmod(0o755)
     assert_recovered(publisher, home)
@@ -238,7 +238,7 @@ def assert_recovered(publisher: Publisher, home: Path) -> None:
     assert not publisher.publish(pieces(NEW), NEW_REVISION).errors
     assert bodies(home) == NEW
     assert litter(home) == []
-    assert floor(home).revisions == NEW_REVISION
+    assert checkpoint(home).resource_versions == NEW_REVISION
 
 
 # --- Users

@@ -43,7 +43,7 @@ async def test_any_user_will_do(scene: Scene, component: str) -> None:
 
 
 async def test_demo_is_not_in_the_image(scene: Scene) -> None:
-    """Whoever asks for it there is told so in a sentence."""
+    """Whoever asks for it there is told so in a message."""
     demo = {"name": "main", "image": IMAGE, "args": ["demo"], "securityContext": RESTRICTED}
     await restrict(scene)
     await scene.api.create(bare_pod("demo", scene.namespace, labels={}, containers=[demo], restartPolicy="Never"))

@@ -50,7 +50,7 @@ async def test_pod_waits_for_the_api_server(scene: Scene) -> None:
 
 
 async def test_start_timeout_ends_the_wait(scene: Scene) -> None:
-    """Without an answer by then, the sidecar ends with exit code 1 and a sentence, and starts again; main does not."""
+    """Without an answer by then, the sidecar ends with exit code 1 and a message, and starts again; main does not."""
     with scene.api_server_away():
         service = objects.service("app", scene.namespace, selector=None)
         scene.run(stateful_set(READ_FIRST), service, start_timeout="3s")

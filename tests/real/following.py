@@ -19,7 +19,7 @@ PATIENCE = 20.0
 
 @asynccontextmanager
 async def reflected(
-    control_plane: ControlPlane, token: str, collection: Collection[Any], *, floor: str = ""
+    control_plane: ControlPlane, token: str, collection: Collection[Any], *, not_older_than: str = ""
 ) -> AsyncIterator[Followed]:
     """What a collection says to whoever the token stands for.
 
@@ -27,7 +27,7 @@ async def reflected(
         control_plane: the cluster.
         token: of a ServiceAccount.
         collection: what to follow.
-        floor: the resourceVersion that a predecessor saw.
+        not_older_than: the resourceVersion that a predecessor saw.
     """
     metrics = Metrics([])
     metrics.expect(collection.scope)
@@ -37,9 +37,9 @@ async def reflected(
             connection,
             collection,
             metrics=metrics,
-            floor=floor,
+            not_older_than=not_older_than,
             clock=asyncio.get_running_loop().time,
-            dice=random.random,
+            jitter=random.random,
             timing=Timing(),
         )
         async with following(reflector) as followed:
@@ -48,7 +48,7 @@ async def reflected(
 
 def members(followed: Followed) -> list[Member]:
     """The members of all origins, by name."""
-    found = [member for group in followed.groups.values() for member in group.members.values()]
+    found = [member for report in followed.reports.values() for member in report.members.values()]
     return sorted(found, key=lambda member: (member.name, member.uid))
 
 

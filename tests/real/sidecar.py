@@ -259,7 +259,7 @@ class Sidecar:
         """When the newest of its outputs was written, in seconds of the epoch."""
         return max(self.path(form).stat().st_mtime_ns for form in FILES if self.path(form).exists()) / 1e9
 
-    def floor(self) -> Json:
+    def checkpoint(self) -> Json:
         """The state file."""
         state: Json = json.loads(self.state_file.read_bytes())
         return state

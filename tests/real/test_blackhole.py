@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.sources.kubernetes.connection import Patience
+from sidecar.sources.kubernetes.connection import Timeouts
 from tests.cluster import objects
 from tests.cluster.api import Api
 from tests.cluster.control_plane import ControlPlane
@@ -20,7 +20,7 @@ from tests.real.network import Wire, ip
 from tests.real.relay import Relay
 from tests.real.sidecar import FILES, Sidecar
 
-PATIENCE = Patience()
+PATIENCE = Timeouts()
 KEEPALIVE_SECONDS = PATIENCE.keepalive_idle + PATIENCE.keepalive_interval * PATIENCE.keepalive_count
 """The bound that the sidecar documents."""
 

@@ -1,4 +1,4 @@
-"""``check`` against the real API server: every finding is true, and its cure, applied as it is printed, cures.
+"""``check`` against the real API server: every finding is true, and its remedy, applied as it is printed, remedies.
 
 Scope: the command as it is shipped, in a process of its own. What is found in which case is a table in ``test_check``;
 volumes and DNS are in ``test_check_surroundings``.
@@ -33,8 +33,8 @@ class Checked(NamedTuple):
     out: str
 
     def of(self, subject: str) -> list[tuple[str, str]]:
-        """Level and sentence of the findings about it."""
-        return [(row["level"], row["sentence"]) for row in self.rows if row["subject"] == subject]
+        """Level and message of the findings about it."""
+        return [(row["level"], row["message"]) for row in self.rows if row["subject"] == subject]
 
     @property
     def rows(self) -> list[dict[str, str]]:
@@ -76,7 +76,7 @@ async def admit(control_plane: ControlPlane, namespace: str, directory: Path, ru
 
 
 def who(namespace: str) -> str:
-    """The ServiceAccount, as sentences name it."""
+    """The ServiceAccount, as messages name it."""
     return f"The service account {scene.ACCOUNT} of namespace {namespace}"
 
 
@@ -223,9 +223,9 @@ async def test_what_is_wrong_with_a_service(
     if service is not None:
         await admin.create(objects.service("web", namespace, **service))
     checked = await check(kubeconfig, tmp_path, "--service=web", *options)
-    level, about, sentence = finding
+    level, about, message = finding
     told = checked.of(f"{about} {namespace}/web")
-    assert [one for one in told if one[0] == level and one[1].startswith(sentence.format(f"{namespace}/web"))], told
+    assert [one for one in told if one[0] == level and one[1].startswith(message.format(f"{namespace}/web"))], told
     assert checked.code == (level == "error")
 
 
@@ -277,7 +277,7 @@ async def test_each_source_has_its_role(
     async with asyncio.timeout(30):
         while (after := await check(kubeconfig, tmp_path, *options)).of(about)[0][0] != "ok":
             pass  # the API server has not seen them yet
-    assert [sentence for level, sentence in after.of(about)] == [
+    assert [message for level, message in after.of(about)] == [
         f"{who(namespace)} may list and watch what the source follows."
     ]
     assert [subject for subject in after.errors if subject.startswith("members")] == []
@@ -312,12 +312,12 @@ async def test_dns_with_the_real_coredns(
             pass  # CoreDNS has not seen them yet
     assert checked.code == 0
     assert not [row for row in checked.rows if row["subject"].startswith("rights")]
-    for service, sentence in (
+    for service, message in (
         ("vip", f"vip.{namespace}.svc.cluster.local. is the Service's own address (10."),
         ("wbe", "DNS has no address for it (NXDOMAIN)."),
     ):
         checked = await check(kubeconfig, tmp_path, *options, f"--service={service}")
         ((level, said),) = checked.of(f"dns {namespace}/{service}")
         assert level == "error"
-        assert said.startswith(sentence)
+        assert said.startswith(message)
         assert checked.code == 1

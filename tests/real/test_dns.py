@@ -12,10 +12,10 @@ import pytest
 
 from sidecar.membership.member import Failed, Listed, Member
 from sidecar.observability.metrics import Metrics
-from sidecar.sources.dns.confirmation import Confirmation
+from sidecar.sources.dns.confirmation import ConfirmationPolicy
 from sidecar.sources.dns.names import Nameserver
 from sidecar.sources.dns.records import Wanted
-from sidecar.sources.dns.resolver import Patience, Resolver
+from sidecar.sources.dns.resolver import Resolver, Timeouts
 from sidecar.sources.dns.source import Dns, Timing
 from tests.cluster import objects
 from tests.cluster.api import Api
@@ -38,22 +38,22 @@ def poll(
         servers=[Nameserver(server.host, server.port)],
         zone="cluster.local",
         metrics=metrics,
-        patience=Patience(answer=0.5, question=1.0),
+        timeouts=Timeouts(answer=0.5, question=1.0),
     )
     return Dns(
         resolver,
         Wanted(service="web", namespace=namespace, port=port, family=family),
         metrics=metrics,
         clock=asyncio.get_running_loop().time,
-        dice=lambda: 0.0,
+        jitter=lambda: 0.0,
         timing=Timing(shortest=0.2, retry=0.2, retry_cap=0.5),
-        confirmation=Confirmation(),
+        confirmation=ConfirmationPolicy(),
     )
 
 
 def members(seen: Followed) -> list[Member]:
-    """Those of all groups, in order."""
-    found = [member for group in seen.groups.values() for member in group.members.values()]
+    """Those of all reports, in order."""
+    found = [member for report in seen.reports.values() for member in report.members.values()]
     return sorted(found, key=lambda member: member.key)
 
 
@@ -79,7 +79,7 @@ async def test_a_services_ready_pods_are_its_members(cluster_dns: CoreDns, admin
         await objects.set_ready(admin, namespace, "web-0", ready=True)
         await seen.until(lambda seen: len(addresses(seen)) == 2, within=PATIENCE)
     assert [(member.name, member.port, member.ready) for member in members(seen)] == [("", 8080, True)] * 2
-    assert "AAAA" in {origin.rpartition("/")[2] for origin in seen.groups}
+    assert "AAAA" in {origin.rpartition("/")[2] for origin in seen.reports}
 
 
 async def test_a_named_port_brings_hostnames_and_ports(cluster_dns: CoreDns, admin: Api, namespace: str) -> None:
@@ -129,18 +129,18 @@ async def test_the_last_ready_pod_leaves_only_for_certain(
         await seen.until(lambda seen: failed(seen, "absent"), within=PATIENCE)
         assert addresses(seen) == {"10.3.3.1"}
         await seen.until(lambda seen: not addresses(seen), within=PATIENCE)
-        assert all("NXDOMAIN" in group.warning for group in seen.groups.values())
+        assert all("NXDOMAIN" in report.warning for report in seen.reports.values())
         await objects.set_ready(admin, namespace, "web-0", ready=True)
         await seen.until(lambda seen: addresses(seen) == {"10.3.3.1"}, within=PATIENCE)
     absences = [
         (at, event)
         for at, event in zip(seen.times, seen.events, strict=True)
-        if isinstance(event, Failed) and event.reason == "absent" and "is gone" in event.sentence
+        if isinstance(event, Failed) and event.reason == "absent" and "is gone" in event.message
     ]
     emptied = next(
         at
         for at, event in zip(seen.times, seen.events, strict=True)
-        if isinstance(event, Listed) and at > absences[0][0] and not any(group.members for group in event.groups)
+        if isinstance(event, Listed) and at > absences[0][0] and not any(report.members for report in event.reports)
     )
     assert len(absences) == 2
     assert emptied - absences[0][0] > TTL
@@ -164,8 +164,8 @@ async def test_a_dead_dns_server_changes_nothing(cluster_dns: CoreDns, admin: Ap
         finally:
             await asyncio.to_thread(cluster_dns.start)
         await seen.until(lambda seen: len(addresses(seen)) == 3, within=PATIENCE)
-    sentences = {event.sentence for event in seen.events[known:] if isinstance(event, Failed)}
-    assert all("Nobody answers" in sentence for sentence in sentences)
+    messages = {event.message for event in seen.events[known:] if isinstance(event, Failed)}
+    assert all("Nobody answers" in message for message in messages)
 
 
 @pytest.mark.parametrize("port", ["8080", "http"])
@@ -197,13 +197,13 @@ async def test_a_service_with_a_cluster_ip_is_not_headless(
         await seen.until(lambda seen: failed(seen, "not_headless"), within=PATIENCE)
     last = seen.events[-1]
     assert isinstance(last, Failed)
-    assert any(address in last.sentence for address in made["spec"]["clusterIPs"])
+    assert any(address in last.message for address in made["spec"]["clusterIPs"])
     assert not members(seen)
     assert not any(isinstance(event, Listed) for event in seen.events)
 
 
 async def test_a_zone_that_is_not_served_is_refused(cluster_dns: CoreDns, namespace: str) -> None:
-    """The wrong --cluster-domain has its own sentence."""
+    """The wrong --cluster-domain has its own message."""
     metrics = Metrics([])
     server = Nameserver(cluster_dns.host, cluster_dns.port)
     found = await Resolver(servers=[server], zone="corp.example", metrics=metrics).ask(f"web.{namespace}.svc", "A")

@@ -48,8 +48,8 @@ async def test_who_may_not_read_it_is_told(control_plane: ControlPlane, admin: A
         (failed,) = followed.of(Failed)[:1]
         assert isinstance(failed, Failed)
         assert failed.reason == "forbidden"
-        assert "endpoints" in failed.sentence
-        assert not followed.groups
+        assert "endpoints" in failed.message
+        assert not followed.reports
 
 
 async def test_named_ports_of_two_versions(control_plane: ControlPlane, admin: Api, namespace: str) -> None:

@@ -1,6 +1,6 @@
 """Each kind of failure reaches an operator: /status, /readyz and the log say the same, and it ends by itself.
 
-Scope: the daemon around the connection, whose sentences are in ``test_sentences``. What the real API server gives to
+Scope: the daemon around the connection, whose messages are in ``test_sentences``. What the real API server gives to
 nobody on demand, the simulated one does. A missing Role is in ``test_role``, an API server that is not there in
 ``test_start``, one that is silent in ``test_blackhole``.
 """
@@ -29,13 +29,13 @@ from tests.real.sidecar import PATIENCE, ROLE, Sidecar
 from tests.support.builders import certificate
 
 
-async def told(one: Sidecar, sentence: str) -> None:
-    """Wait until the sentence is told wherever somebody may look, while there is no file."""
-    await one.until(lambda: sentence in one.failing(), PATIENCE)
-    await one.until(lambda: any(sentence in line["reason"] for line in one.logged("source failing")))
+async def told(one: Sidecar, message: str) -> None:
+    """Wait until the message is told wherever somebody may look, while there is no file."""
+    await one.until(lambda: message in one.failing(), PATIENCE)
+    await one.until(lambda: any(message in line["reason"] for line in one.logged("source failing")))
     code, body = one.get("/readyz")
     assert code == 503
-    assert sentence in body
+    assert message in body
     assert one.get("/livez")[0] == 200
     assert one.metric("membership_source_up") == 0
     assert one.stamps() == {}
@@ -54,7 +54,7 @@ def to_simulator(simulator: Simulator, file: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("fault", "sentence"),
+    ("fault", "message"),
     [
         pytest.param(
             TooManyRequests(times=FOREVER),
@@ -69,7 +69,7 @@ def to_simulator(simulator: Simulator, file: Path) -> Path:
             BadGateway(times=FOREVER), "The API server failed (502 on list ", id="502", marks=pytest.mark.slow
         ),
         pytest.param(
-            Absent(group=True, times=FOREVER), "The API server has no such resource (404 on list ", id="404-group"
+            Absent(group=True, times=FOREVER), "The API server has no such resource (404 on list ", id="404-report"
         ),
         pytest.param(
             Absent(times=FOREVER),
@@ -79,7 +79,7 @@ def to_simulator(simulator: Simulator, file: Path) -> Path:
         ),
     ],
 )
-async def test_an_answer_that_is_an_error(tmp_path: Path, sidecar: type[Sidecar], fault: Fault, sentence: str) -> None:
+async def test_an_answer_that_is_an_error(tmp_path: Path, sidecar: type[Sidecar], fault: Fault, message: str) -> None:
     """What happened and the request; the file is there once it is over."""
     async with Simulator() as simulator:
         ScriptedService(simulator).scale(2)
@@ -87,7 +87,7 @@ async def test_an_answer_that_is_an_error(tmp_path: Path, sidecar: type[Sidecar]
         kubeconfig = to_simulator(simulator, tmp_path / "kubeconfig")
         one = sidecar(tmp_path, kubeconfig, "--service=app", "--source=endpointslice")
         await one.start()
-        await told(one, sentence)
+        await told(one, message)
         assert "/namespaces/default/endpointslices" in one.failing()
         simulator.behave()
         await one.until(lambda: len(one.members()) == 2)
@@ -126,7 +126,7 @@ async def test_a_token_that_is_not_accepted(
 async def test_a_certificate_of_another_authority(
     control_plane: ControlPlane, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """TLS fails before anything is asked; the cure is told."""
+    """TLS fails before anything is asked; the remedy is told."""
     other, _ = certificate(tmp_path)
     token = await control_plane.service_account(namespace, scene.ACCOUNT, ROLE)
     kubeconfig = write_kubeconfig(

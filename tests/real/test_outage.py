@@ -94,9 +94,9 @@ def relisted(one: Sidecar) -> float:
 
 def settled(one: Sidecar) -> bool:
     """Whether everything that it has seen is in the files."""
-    (floor,) = one.floor()["revisions"].values()
+    (checkpoint,) = one.checkpoint()["revisions"].values()
     written = one.metric("membership_file_generation", output=str(one.path("jgroups")))
-    return int(floor) == seen(one) and one.floor()["generation"] == written
+    return int(checkpoint) == seen(one) and one.checkpoint()["generation"] == written
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import pytest
 
-from sidecar.daemon.replicas import desired
+from sidecar.daemon.replicas import desired_replicas
 from sidecar.errors import SourceError
 from sidecar.membership.member import Listed
 from sidecar.sources.kubernetes.objects import Projection
@@ -59,7 +59,7 @@ async def test_a_pod_through_its_life(control_plane: ControlPlane, admin: Api, n
         control_plane, await reader(control_plane, namespace), pods(namespace, "app=web", "", projection())
     ) as followed:
         await admin.create(held(objects.pod("web-0", namespace, hostname="first", subdomain="web")))
-        await followed.until(lambda said: said.groups, within=PATIENCE)
+        await followed.until(lambda said: said.reports, within=PATIENCE)
         assert not members(followed)
         await admin.patch_status("Pod", "web-0", objects.running(["10.1.0.1"], ready=False), namespace)
         await until_states(followed, web_0=NOT_READY)
@@ -123,7 +123,7 @@ async def test_a_pod_that_finishes_leaves(control_plane: ControlPlane, admin: Ap
         await until_states(followed, web_1=READY)
     async with reflected(control_plane, token, collection) as later:
         await until_states(later, web_1=READY)
-        assert list(later.groups) == [f"pods/{namespace}/web-1"]
+        assert list(later.reports) == [f"pods/{namespace}/web-1"]
 
 
 # --- Selectors and pages
@@ -154,7 +154,7 @@ async def test_a_list_comes_in_pages(control_plane: ControlPlane, admin: Api, na
     collection = pods(namespace, "app=web", "", projection())
     small = msgspec.structs.replace(collection, query={**collection.query, "limit": "2"})
     mark = control_plane.audit_mark()
-    async with reflected(control_plane, token, small, floor=seen) as followed:
+    async with reflected(control_plane, token, small, not_older_than=seen) as followed:
         await followed.until(lambda said: said.of(Listed), within=PATIENCE)
         assert {member.name: member.address for member in members(followed)} == wanted
         await objects.set_ready(admin, namespace, "web-3", ready=False)
@@ -205,12 +205,12 @@ async def test_a_pod_knows_its_zone(control_plane: ControlPlane, admin: Api, nam
 
 
 def grouped(expected: dict[str, list[bool]]) -> Callable[[Followed], bool]:
-    """Whether the groups of the members are these, with the readiness of each member."""
+    """Whether the rollouts of the members are these, with the readiness of each member."""
 
     def look(followed: Followed) -> bool:
         found: dict[str, list[bool]] = {}
         for member in members(followed):
-            found.setdefault(member.group, []).append(member.ready)
+            found.setdefault(member.rollout, []).append(member.ready)
         return found == expected
 
     return look
@@ -257,7 +257,7 @@ async def asking(
     ]
     token = await control_plane.service_account(namespace, ACCOUNT, rules)
     async with connected(grants(control_plane.url, token=token, ca=control_plane.ca_file)) as connection:
-        yield lambda name: desired(connection, namespace, name)
+        yield lambda name: desired_replicas(connection, namespace, name)
 
 
 async def test_replicas_of_a_deployment(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
@@ -298,7 +298,7 @@ async def test_replicas_of_a_daemon_set(control_plane: ControlPlane, admin: Api,
 
 
 async def test_replicas_that_may_not_be_read(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
-    """The sentence names the verb and the resource that a Role must have."""
+    """The message names the verb and the resource that a Role must have."""
     await admin.create(workload("Deployment", "web", namespace, replicas=1))
     name = (await run_all(admin, namespace, 1))[0]["metadata"]["name"]
     async with asking(control_plane, namespace, "replicasets") as ask:

@@ -121,7 +121,7 @@ async def test_only_what_was_rolled_out_with_the_own_pod(
     # The first new pod is ready, hence one old pod is ended; then the other, and then the sidecar's own pod is gone.
     await objects.set_ready(admin, namespace, new[0]["metadata"]["name"], ready=True)
     await every["old"].until(lambda: len(every["old"].members()) == 1)
-    await scene.until_each(every, {"new": ["10.2.0.1"]})  # prefer-ready is within the group
+    await scene.until_each(every, {"new": ["10.2.0.1"]})  # prefer-ready is within the rollout
     await objects.set_ready(admin, namespace, new[1]["metadata"]["name"], ready=True)
     await scene.until_each(every, {"old": [], "new": news})
 
@@ -139,9 +139,9 @@ async def test_an_unknown_rollout_is_open_or_closed(
     options = (*BY_LABEL, "--split=auto", f"--split-unknown={unknown}", "--pod-uid=nobody", "--start-timeout=3s")
     one = sidecar(tmp_path, access.kubeconfig, *options)
     await one.start()
-    sentence = "the own pod's rollout group is not known. Set --pod-uid"
-    await one.until(lambda: sentence in one.status()["held"])
-    assert sentence in one.get("/readyz")[1]
+    message = "the own pod's rollout is not known. Set --pod-uid"
+    await one.until(lambda: message in one.status()["held"])
+    assert message in one.get("/readyz")[1]
     assert one.metric("membership_guard_held", reason="split") == 1
     assert one.stamps() == {}
     if unknown == "open":
@@ -149,26 +149,26 @@ async def test_an_unknown_rollout_is_open_or_closed(
         await one.until(lambda: one.metric("membership_guard_held", reason="split") == 0)
     else:
         assert await one.wait() == 1
-        assert f"No usable answer within --start-timeout: {sentence}" in one.complaints.read_text()
+        assert f"No usable answer within --start-timeout: {message}" in one.complaints.read_text()
         assert one.stamps() == {}
 
 
 async def test_a_rollout_is_known_when_the_own_pod_is_seen(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """The own pod has no address yet while its sidecar starts: the file waits for it, and holds its group alone."""
+    """The own pod has no address yet while its sidecar starts: the file waits for it, and holds its rollout alone."""
     access = await scene.admit(control_plane, namespace, tmp_path, roles=[scene.PODS_ROLE])
     await objects.ensure_node(admin)
     bodies = [
-        objects.pod(f"web-{number}", namespace, labels={**objects.LABELS, "pod-template-hash": group})
-        for number, group in enumerate(["one", "two", "two"])
+        objects.pod(f"web-{number}", namespace, labels={**objects.LABELS, "pod-template-hash": rollout})
+        for number, rollout in enumerate(["one", "two", "two"])
     ]
     await objects.run_pod(admin, bodies[0], [FIRST])
     await objects.run_pod(admin, bodies[1], [SECOND])
     own = await admin.create(bodies[2])
     one = sidecar(tmp_path, access.kubeconfig, *BY_LABEL, "--split=auto", f"--pod-uid={uid_of(own)}")
     await one.start()
-    await one.until(lambda: "rollout group is not known" in one.status()["held"])
+    await one.until(lambda: "rollout is not known" in one.status()["held"])
     assert one.stamps() == {}
     await admin.patch_status("Pod", "web-2", objects.running([THIRD]), namespace)
     await one.until(lambda: one.addresses() == [SECOND, THIRD])

@@ -56,7 +56,7 @@ async def test_sidecar_only_lists_and_watches_slices(
 async def test_without_the_role_it_says_so_and_publishes_once_it_is_bound(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """A 403 is in /status and in the log, with the resource and the cure, and ends when the Role is there."""
+    """A 403 is in /status and in the log, with the resource and the remedy, and ends when the Role is there."""
     await make_account(admin, namespace)
     access = scene.write_pass(control_plane, namespace, tmp_path, await admin.token(scene.ACCOUNT, namespace))
     await admin.create(objects.service("web", namespace, selector=None))
@@ -66,10 +66,10 @@ async def test_without_the_role_it_says_so_and_publishes_once_it_is_bound(
     await one.until(lambda: "403" in one.failing())
     for told in (one.failing(), str(one.logged("source failing")[0]["reason"])):
         assert 'cannot list resource "endpointslices" in API group "discovery.k8s.io"' in told
-        cure = (
+        remedy = (
             "Grant get, list and watch on endpointslices.discovery.k8s.io in namespace {0} to the service account {1}"
         )
-        assert cure.format(namespace, scene.ACCOUNT) in told
+        assert remedy.format(namespace, scene.ACCOUNT) in told
     assert one.stamps() == {}
     assert one.get("/readyz")[0] == 503
     await scene.bind(admin, namespace, "late", rules_of(ROLE))

@@ -1,4 +1,4 @@
-"""What is said of the real API server's refusals: its words are those that the cures are made from.
+"""What is said of the real API server's refusals: its words are those that the remedies are made from.
 
 Scope: the connection alone. 429, 5xx and time-outs, which it gives to nobody on demand, are in ``test_api``; a network
 that swallows everything is in ``test_blackhole``.
@@ -35,12 +35,12 @@ async def refusal(control_plane: ControlPlane, token: str, path: str, verb: str 
     async with connected(grants(control_plane.url, token=token, ca=control_plane.ca_file)) as connection:
         with pytest.raises(SourceError) as raised:
             await ask(connection, path, verb)
-    assert token not in raised.value.sentence
+    assert token not in raised.value.message
     return raised.value
 
 
 @pytest.mark.parametrize(
-    ("verb", "kind", "name", "cure"),
+    ("verb", "kind", "name", "remedy"),
     [
         (
             "list",
@@ -55,29 +55,29 @@ async def refusal(control_plane: ControlPlane, token: str, path: str, verb: str 
     ],
 )
 async def test_403_names_account_verb_and_resource(
-    control_plane: ControlPlane, namespace: str, verb: str, kind: str, name: str | None, cure: str
+    control_plane: ControlPlane, namespace: str, verb: str, kind: str, name: str | None, remedy: str
 ) -> None:
     """Nothing else has to be looked up to write the Role."""
     token = await control_plane.service_account(namespace, scene.ACCOUNT, [])
     error = await refusal(control_plane, token, path_of(kind, namespace, name), verb)
     assert error.reason == "forbidden"
     account = f"the service account {scene.ACCOUNT} of namespace {namespace}"
-    assert error.sentence.endswith(f" {cure.format(namespace)} to {account} with a Role and a RoleBinding.")
+    assert error.message.endswith(f" {remedy.format(namespace)} to {account} with a Role and a RoleBinding.")
 
 
 async def test_403_everywhere_takes_a_cluster_role(control_plane: ControlPlane, namespace: str) -> None:
     """A Role covers one namespace."""
     token = await control_plane.service_account(namespace, scene.ACCOUNT, [])
     error = await refusal(control_plane, token, path_of("Pod"), "list")
-    assert " Grant get, list and watch on pods everywhere to the service account " in error.sentence
-    assert error.sentence.endswith(" with a ClusterRole and a ClusterRoleBinding.")
+    assert " Grant get, list and watch on pods everywhere to the service account " in error.message
+    assert error.message.endswith(" with a ClusterRole and a ClusterRoleBinding.")
 
 
 async def test_401(control_plane: ControlPlane, namespace: str) -> None:
     """The server says no more than that."""
     error = await refusal(control_plane, "no-token", path_of("Pod", namespace), "list")
     assert error.reason == "unauthorized"
-    assert error.sentence.startswith("The API server does not accept the token (401 on list /api/v1/namespaces/")
+    assert error.message.startswith("The API server does not accept the token (401 on list /api/v1/namespaces/")
 
 
 async def test_403_without_credentials(control_plane: ControlPlane, namespace: str) -> None:
@@ -85,11 +85,11 @@ async def test_403_without_credentials(control_plane: ControlPlane, namespace: s
     async with connected(grants(control_plane.url, ca=control_plane.ca_file)) as connection:
         with pytest.raises(SourceError) as raised:
             await connection.list(path_of("Pod", namespace), {})
-    assert "It was asked without credentials: mount the service account's token" in raised.value.sentence
+    assert "It was asked without credentials: mount the service account's token" in raised.value.message
 
 
 @pytest.mark.parametrize(
-    ("path", "sentence"),
+    ("path", "message"),
     [
         ("/api/v1/namespaces/{0}/services/web", "There is no such object (404 on get "),
         (
@@ -98,15 +98,15 @@ async def test_403_without_credentials(control_plane: ControlPlane, namespace: s
         ),
         ("/apis/nobody.example/v1/namespaces/{0}/things/x", "The API server has no such resource (404 on get "),
     ],
-    ids=["object", "version", "group"],
+    ids=["object", "version", "report"],
 )
 async def test_404_tells_an_object_from_a_resource(
-    control_plane: ControlPlane, namespace: str, path: str, sentence: str
+    control_plane: ControlPlane, namespace: str, path: str, message: str
 ) -> None:
     """One is made by a user, the other by a newer cluster."""
     error = await refusal(control_plane, control_plane.admin_token, path.format(namespace))
     assert error.reason == "not_found"
-    assert error.sentence.startswith(sentence)
+    assert error.message.startswith(message)
 
 
 async def test_a_ca_that_is_another_one(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
@@ -116,4 +116,4 @@ async def test_a_ca_that_is_another_one(control_plane: ControlPlane, namespace: 
         with pytest.raises(SourceError) as raised:
             await connection.list(path_of("Pod", namespace), {})
     assert raised.value.reason == "tls"
-    assert " Trust the CA that signed it: see ca.crt of the service account" in raised.value.sentence
+    assert " Trust the CA that signed it: see ca.crt of the service account" in raised.value.message

@@ -150,9 +150,9 @@ async def test_auto_takes_endpoints_until_it_may_read_slices(
     (line,) = one.logged("source changed")
     status = one.status()
     assert line["source"] == status["source"] == "endpoints"
-    cure = f"Grant get, list and watch on endpointslices.discovery.k8s.io in namespace {namespace}"
+    remedy = f"Grant get, list and watch on endpointslices.discovery.k8s.io in namespace {namespace}"
     for told in (line["reason"], status["instead"]):
-        assert cure in told
+        assert remedy in told
         assert f"the service account {scene.ACCOUNT} of namespace {namespace}" in told
     assert (active(one, "endpointslice"), active(one, "endpoints"), active(one, "dns")) == (0, 1, 0)
     assert one.get("/readyz")[0] == 200

@@ -82,7 +82,7 @@ async def test_nothing_is_published_before_the_api_server_answers(
 async def test_start_timeout_ends_it_when_nothing_ever_answers(
     control_plane: ControlPlane, namespace: str, tmp_path: Path, sidecar: type[Sidecar], relay: Relay
 ) -> None:
-    """Exit code 1, a sentence with the option and the reason, and no file."""
+    """Exit code 1, a message with the option and the reason, and no file."""
     access = await scene.admit(control_plane, namespace, tmp_path, server=relay.url)
     await relay.close()
     one = sidecar(tmp_path, access.kubeconfig, "--service=web", "--start-timeout=2s")
@@ -107,8 +107,8 @@ async def test_restart_goes_on_from_where_its_predecessor_was(
     await one.start()
     await one.until(lambda: one.status()["generation"] > 20)
     await one.kill()
-    floor, last = one.floor(), number_of(one.addresses())
-    (revision,) = floor["revisions"].values()
+    checkpoint, last = one.checkpoint(), number_of(one.addresses())
+    (revision,) = checkpoint["revisions"].values()
     mark = control_plane.audit_mark()
 
     one.spawn()
@@ -119,7 +119,7 @@ async def test_restart_goes_on_from_where_its_predecessor_was(
     assert shown == sorted(shown)
     (first, *_) = lists(control_plane, namespace, mark)
     assert f"&resourceVersion={revision}&resourceVersionMatch=NotOlderThan" in first.uri
-    assert one.floor()["generation"] > floor["generation"]
+    assert one.checkpoint()["generation"] > checkpoint["generation"]
     churning.cancel()
 
 
@@ -144,7 +144,7 @@ async def test_restart_with_the_same_members_touches_no_file(
 async def test_future_that_the_cluster_has_lost_is_given_up(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """With a floor that the API server has not reached, it asks in vain three times and then takes what there is."""
+    """With a checkpoint that the API server has not reached, it asks in vain three times and then takes what there is."""
     access = await scene.admit(control_plane, namespace, tmp_path)
     await admin.create(objects.service("web", namespace, selector=None))
     await scene.write_members(admin, namespace, ["10.1.0.1"])
@@ -152,9 +152,9 @@ async def test_future_that_the_cluster_has_lost_is_given_up(
     await one.start()
     await one.until(lambda: one.logged("published") != [])
     await one.kill()
-    floor = one.floor()
-    lost = {scope: str(int(revision) + FUTURE) for scope, revision in floor["revisions"].items()}
-    one.state_file.write_text(json.dumps(floor | {"revisions": lost}))
+    checkpoint = one.checkpoint()
+    lost = {scope: str(int(revision) + FUTURE) for scope, revision in checkpoint["revisions"].items()}
+    one.state_file.write_text(json.dumps(checkpoint | {"revisions": lost}))
     await scene.write_members(admin, namespace, ["10.1.0.2"])
     mark = control_plane.audit_mark()
 
@@ -167,5 +167,5 @@ async def test_future_that_the_cluster_has_lost_is_given_up(
     assert [event.code for event in vain] == [504] * 3
     assert last.code == 200
     assert "resourceVersion" not in last.uri
-    (revision,) = one.floor()["revisions"].values()
+    (revision,) = one.checkpoint()["revisions"].values()
     assert int(revision) < FUTURE

@@ -12,7 +12,7 @@ import pytest
 from sidecar.cli import main, parse
 from sidecar.errors import SettingsError
 from sidecar.formats import FORMATS
-from sidecar.membership.policy.guards import Least
+from sidecar.membership.policy.guards import MinMembers
 from sidecar.settings.options import OPTIONS
 from sidecar.settings.values import Listen, Output, Service, Settings, duration, listen, service
 
@@ -45,7 +45,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         own_pod="include",
         seed="off",
         port_range=0,
-        min_members=Least(1),
+        min_members=MinMembers(1),
         stable_for=0.0,
         start_outcome="publish",
         hold_down=0.0,
@@ -83,7 +83,7 @@ def test_a_flag_beats_a_variable_beats_the_file(tmp_path: Path) -> None:
     environ = {"MEMBERSHIP_CONFIG": str(config), "MEMBERSHIP_SETTLE": "500ms", "MEMBERSHIP_MIN_MEMBERS": "4"}
     settings = parse({"min_members": ["5"]}, environ)
     assert settings.service == (Service("one"), Service("two", "other"))
-    assert (settings.settle_max, settings.settle, settings.min_members) == (2.0, 0.5, Least(5))
+    assert (settings.settle_max, settings.settle, settings.min_members) == (2.0, 0.5, MinMembers(5))
 
 
 def test_services_and_outputs_may_be_several() -> None:
@@ -115,7 +115,7 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
         ({"output": ["jsn=/m/a"]}, "is no output: write FORMAT=PATH, where FORMAT is one of json, hazelcast-xml"),
         ({"output": ["hazelcast-yaml=/m/a.txt"]}, "must end in .yaml or .yml: the reader picks its parser by that"),
@@ -134,14 +134,14 @@ def test_all_mistakes_are_told_at_once() -> None:
         ({"port": ["0"]}, "is no port"),
     ],
 )
-def test_a_mistake_gets_a_sentence(arguments: dict[str, object], sentence: str) -> None:
+def test_a_mistake_gets_a_sentence(arguments: dict[str, object], message: str) -> None:
     """What was wrong, and what to write instead."""
     (found,) = problems(MINIMAL | arguments)
-    assert sentence in found
+    assert message in found
 
 
 @pytest.mark.parametrize(
-    ("text", "sentence"),
+    ("text", "message"),
     [
         ("service: app\nservces: x\n", "servces is not known. Did you mean service?"),
         ("- a\n", "is no mapping of options to values"),
@@ -150,13 +150,13 @@ def test_a_mistake_gets_a_sentence(arguments: dict[str, object], sentence: str) 
         (None, "cannot be read"),
     ],
 )
-def test_a_mistake_in_the_file_names_the_file(tmp_path: Path, text: str | None, sentence: str) -> None:
+def test_a_mistake_in_the_file_names_the_file(tmp_path: Path, text: str | None, message: str) -> None:
     """Where it was, too."""
     config = tmp_path / "config.yaml"
     if text is not None:
         config.write_text(text)
     found = problems(MINIMAL | {"config": str(config)})
-    assert [problem for problem in found if sentence in problem and str(config) in problem]
+    assert [problem for problem in found if message in problem and str(config) in problem]
 
 
 @pytest.mark.parametrize(

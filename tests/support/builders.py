@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from sidecar.membership.member import Event, Group
+    from sidecar.membership.member import Event, Report
     from sidecar.sources import Source
-    from sidecar.sources.kubernetes.connection import Patience
+    from sidecar.sources.kubernetes.connection import Timeouts
     from sidecar.sources.kubernetes.credentials import Configuration, Loader
 
 Json: TypeAlias = dict[str, Any]
@@ -117,14 +117,14 @@ def error_event(code: int, reason: str, message: str = "no", **details: object) 
     return line("ERROR", {"kind": "Status", "code": code, "reason": reason, "message": message, "details": details})
 
 
-def group(obj: Json) -> Group:
+def report(obj: Json) -> Report:
     """What the sidecar is expected to know of an EndpointSlice."""
     return reader(collection())(encoded(obj))
 
 
-def groups(*objects: Json) -> Mapping[str, Group]:
+def reports(*objects: Json) -> Mapping[str, Report]:
     """The same of several, by origin."""
-    return {made.origin: made for made in map(group, objects)}
+    return {made.origin: made for made in map(report, objects)}
 
 
 def metadata_of(body: bytes) -> Metadata:
@@ -157,14 +157,14 @@ class Followed:
         self._over: BaseException | None = None
 
     @property
-    def groups(self) -> Mapping[str, Group]:
+    def reports(self) -> Mapping[str, Report]:
         """What follows from it, by origin."""
-        return self.state.scopes[self._scope].groups
+        return self.state.scopes[self._scope].reports
 
     @property
     def revision(self) -> str:
         """Up to where."""
-        return self.state.scopes[self._scope].revision
+        return self.state.scopes[self._scope].resource_version
 
     def of(self, kind: type[Event]) -> list[Event]:
         """The events of a kind."""
@@ -234,11 +234,11 @@ def grants(
 
 @asynccontextmanager
 async def connected(
-    load: Loader, *, metrics: Metrics | None = None, patience: Patience | None = None
+    load: Loader, *, metrics: Metrics | None = None, timeouts: Timeouts | None = None
 ) -> AsyncIterator[Connection]:
     """A connection that is closed in the end."""
     metrics = metrics or Metrics([])
-    connection = Connection(Credentials(load, asyncio.get_running_loop().time, metrics), metrics, patience)
+    connection = Connection(Credentials(load, asyncio.get_running_loop().time, metrics), metrics, timeouts)
     try:
         yield connection
     finally:

@@ -14,7 +14,7 @@ from typing import ParamSpec, TypeVar
 import pytest
 
 from sidecar.errors import PublishError
-from sidecar.output.checkpoint import Floor
+from sidecar.output.checkpoint import Checkpoint
 from sidecar.output.publisher import Body, Outcome, Publication, Publisher
 
 P = ParamSpec("P")
@@ -113,9 +113,9 @@ def bodies(directory: Path) -> tuple[bytes, ...]:
     return tuple(path.read_bytes() for path in outputs(directory))
 
 
-def floor(directory: Path) -> Floor:
+def checkpoint(directory: Path) -> Checkpoint:
     """What a successor finds."""
-    return Floor.decode((directory / STATE).read_bytes())
+    return Checkpoint.decode((directory / STATE).read_bytes())
 
 
 def litter(directory: Path) -> list[str]:
@@ -141,15 +141,15 @@ def publish(directory: Path, contents: Sequence[bytes], revision: Mapping[str, s
 
 
 def assert_told(publication: Publication, number: int) -> None:
-    """The publication has one error or more, each with its errno's name and a sentence with path and cure."""
+    """The publication has one error or more, each with its errno's name and a message with path and remedy."""
     assert publication.errors
     assert Outcome.ERROR in publication.outcomes
     for error in publication.errors:
         assert isinstance(error, PublishError)
         assert error.code == errno.errorcode[number]
-        assert error.path in error.sentence
-        assert error.code in error.sentence
-        assert error.sentence.endswith(".")
+        assert error.path in error.message
+        assert error.code in error.message
+        assert error.message.endswith(".")
 
 
 def run(scene: Callable[[str], None], directory: Path, *, mount: str = "") -> None:

@@ -137,8 +137,8 @@ def reflect(
     server: Script,
     *,
     metrics: Metrics | None = None,
-    floor: str = "",
-    dice: Callable[[], float] = lambda: 0.0,
+    not_older_than: str = "",
+    jitter: Callable[[], float] = lambda: 0.0,
     timing: Timing | None = None,
 ) -> Reflector:
     """A reflector of the script, without jitter."""
@@ -148,8 +148,8 @@ def reflect(
         cast("Connection", server),
         collection(),
         metrics=metrics,
-        floor=floor,
+        not_older_than=not_older_than,
         clock=asyncio.get_running_loop().time,
-        dice=dice,
+        jitter=jitter,
         timing=timing or Timing(),
     )

@@ -1,4 +1,4 @@
-"""Members, groups and histories for the laws: few names and addresses, so that collisions are common. And any JSON."""
+"""Members, reports and histories for the laws: few names and addresses, so that collisions are common. And any JSON."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from sidecar.membership.member import Applied, Deleted, Event, Failed, Group, Listed, Member, Recovered
+from sidecar.membership.member import Applied, Deleted, Event, Failed, Listed, Member, Recovered, Report
 from sidecar.membership.policy.rules import Rules
 
 SCOPES = ("endpointslice/default/app", "endpointslice/other/app")
 
 OWN = 0
-"""The number of the own pod, the only one with ``is_self``; its group and cluster are always the same, if told."""
+"""The number of the own pod, the only one with ``is_self``; its report and cluster are always the same, if told."""
 
 _ADDRESSES = {False: ("10.0.0.1", "10.0.0.2", "10.0.0.3"), True: ("fd00::1", "fd00::2", "fd00::3")}
 
@@ -40,7 +40,7 @@ def members(draw: st.DrawFn, namespace: str = "default") -> Member:
         serving=draw(st.booleans()),
         terminating=draw(st.booleans()),
         is_self=own,
-        group=draw(st.sampled_from(("", "5c4d") if own else ("", "5c4d", "7f9b"))),
+        rollout=draw(st.sampled_from(("", "5c4d") if own else ("", "5c4d", "7f9b"))),
         created=draw(st.sampled_from(("", "2026-03-01T10:00:00Z", "2026-03-01T10:00:01Z"))),
         cluster=draw(st.sampled_from(("", "blue") if own else ("", "blue", "green"))),
         lost=draw(st.booleans()),
@@ -48,13 +48,13 @@ def members(draw: st.DrawFn, namespace: str = "default") -> Member:
 
 
 @st.composite
-def groups(draw: st.DrawFn, scope: str = SCOPES[0]) -> Group:
+def reports(draw: st.DrawFn, scope: str = SCOPES[0]) -> Report:
     """A slice of *scope*."""
     namespace = scope.split("/")[1]
     found = draw(st.lists(members(namespace), max_size=4))
-    return Group(
+    return Report(
         origin=f"endpointslice/{namespace}/app-{draw(st.integers(0, 3))}",
-        version=draw(st.integers(0, 3)),
+        order=draw(st.integers(0, 3)),
         members={member.key: member for member in found},
         problem=draw(st.sampled_from(("", "", "", "several ports"))),
     )
@@ -68,14 +68,14 @@ def events(draw: st.DrawFn) -> Event:
     arrived = float(draw(st.integers(0, 9)))
     match draw(st.sampled_from(("listed", "applied", "applied", "applied", "deleted", "failed", "recovered"))):
         case "listed":
-            listed = tuple(draw(st.lists(groups(scope), max_size=3)))
-            return Listed(scope=scope, groups=listed, revision=revision, arrived=arrived)
+            listed = tuple(draw(st.lists(reports(scope), max_size=3)))
+            return Listed(scope=scope, reports=listed, resource_version=revision, arrived=arrived)
         case "applied":
-            return Applied(scope=scope, group=draw(groups(scope)), revision=revision, arrived=arrived)
+            return Applied(scope=scope, report=draw(reports(scope)), resource_version=revision, arrived=arrived)
         case "deleted":
-            return Deleted(scope=scope, origin=draw(groups(scope)).origin, revision=revision, arrived=arrived)
+            return Deleted(scope=scope, origin=draw(reports(scope)).origin, resource_version=revision, arrived=arrived)
         case "failed":
-            return Failed(scope=scope, reason="refused", sentence="away")
+            return Failed(scope=scope, reason="refused", message="away")
         case _:
             return Recovered(scope=scope)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from sidecar.membership.policy.leaves import Calm, Departures
-from sidecar.membership.policy.timing import Pending
+from sidecar.membership.policy.leaves import LeavePolicy, LeavingMembers
+from sidecar.membership.policy.timing import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from sidecar.membership.policy.timing import Hold
 
 
-class Outlook(NamedTuple):
+class Pending(NamedTuple):
     """What could be published at a moment."""
 
-    pending: Pending | None
+    pending: Window | None
     """None if there is nothing."""
     hold: Hold | None
     """Why some that left stay."""
@@ -30,30 +30,30 @@ class Outlook(NamedTuple):
     """When to look again even if no event comes; infinity if nothing changes by itself."""
 
 
-class Step(NamedTuple):
+class MemberChange(NamedTuple):
     """A change of one member from one publication to the next; None where it is in none."""
 
     before: Member | None
     after: Member | None
 
 
-class Difference:
+class PendingChanges:
     """Between what is selected and what is published.
 
     Args:
-        calm: how leaves are restrained.
+        leave_policy: how leaves are restrained.
         tolerates: whether a published member that is not selected any more may stay for a while.
     """
 
-    def __init__(self, calm: Calm, tolerates: Callable[[Member], bool]) -> None:
+    def __init__(self, leave_policy: LeavePolicy, tolerates: Callable[[Member], bool]) -> None:
         self.published: dict[str, Member] = {}
         """By key: those in the last publication."""
         self._tolerates = tolerates
         self._arrivals: dict[str, Member] = {}
         self._since = self._changed = 0.0
-        self._turned = False
+        self._source_changed = False
         """Whether another source is believed than was published: a body may name it even if nobody came or left."""
-        self._departures = Departures(calm)
+        self._departures = LeavingMembers(leave_policy)
 
     def listed(self, scope: str, at: float) -> None:
         """A complete answer of *scope* arrived; to be told before what it changes."""
@@ -67,7 +67,7 @@ class Difference:
             scope: whose event caused them.
             at: when that arrived.
         """
-        if not self._arrivals and not self._turned:
+        if not self._arrivals and not self._source_changed:
             self._since = at
         for key, member in judged.items():
             self._note(key, member, scope, at)
@@ -82,7 +82,7 @@ class Difference:
         self.note(judged, "", at)
         for key in tuple(self._departures):
             self._departures.bar(key, at)
-        self._turned, self._changed = True, at
+        self._source_changed, self._changed = True, at
 
     def _note(self, key: str, member: Member | None, scope: str, at: float) -> None:
         before = self.published.get(key)
@@ -96,28 +96,28 @@ class Difference:
             if not self._tolerates(before):
                 self._departures.bar(key, at)
 
-    def outlook(self, now: float) -> Outlook:
+    def outlook(self, now: float) -> Pending:
         """What could be published *now*."""
         leaves = self._departures.judge(now, len(self.published))
         pending = None
-        coming = bool(self._arrivals) or self._turned
+        coming = bool(self._arrivals) or self._source_changed
         if coming and leaves.keys:
             since, changed = min(self._since, leaves.since), max(self._changed, leaves.changed)
-            pending = Pending(since=since, changed=changed, leaving=True)
+            pending = Window(since=since, changed=changed, leaving=True)
         elif coming:
-            pending = Pending(since=self._since, changed=self._changed, leaving=False)
+            pending = Window(since=self._since, changed=self._changed, leaving=False)
         elif leaves.keys:
-            pending = Pending(since=leaves.since, changed=leaves.changed, leaving=True)
-        return Outlook(pending, leaves.hold, leaves.until)
+            pending = Window(since=leaves.since, changed=leaves.changed, leaving=True)
+        return Pending(pending, leaves.hold, leaves.until)
 
-    def settle(self, now: float) -> dict[str, Step]:
+    def settle(self, now: float) -> dict[str, MemberChange]:
         """Make what could be published *now* the publication, and return its changes in canonical order."""
         for key in tuple(self._departures):
             if not self._tolerates(self.published[key]):
                 self._departures.bar(key, now)
         leaving = self._departures.judge(now, len(self.published)).keys
         changes: dict[str, Member | None] = {**self._arrivals, **dict.fromkeys(leaving)}
-        self._arrivals, self._turned = {}, False
+        self._arrivals, self._source_changed = {}, False
         for key in leaving:
             self._departures.forget(key)
         for key in self._departures:
@@ -125,8 +125,8 @@ class Difference:
                 changes[key] = msgspec.structs.replace(self.published[key], seed=False)
         return {key: self._step(key, changes[key]) for key in sorted(changes)}
 
-    def _step(self, key: str, after: Member | None) -> Step:
+    def _step(self, key: str, after: Member | None) -> MemberChange:
         before = self.published.pop(key, None)
         if after is not None:
             self.published[key] = after
-        return Step(before, after)
+        return MemberChange(before, after)

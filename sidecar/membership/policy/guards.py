@@ -1,9 +1,9 @@
 """What must be so before the newest set may be published.
 
 Pure: every time is an argument, in seconds of one monotonic clock. Each guard has a reason, which is a metric's label,
-a sentence, and an end: the first file waits until ``--start-timeout`` at most, and then ``--start-outcome`` says
+a message, and an end: the first file waits until ``--start-timeout`` at most, and then ``--start-outcome`` says
 whether it is written with what there is, waited for further, or the program ends. Where there is nothing that could be
-written (no complete answer, or the own group or cluster is not known) the program ends in place of writing. While
+written (no complete answer, or the own rollout or cluster is not known) the program ends in place of writing. While
 files are there, be it a predecessor's, only these last guards hold, and for as long as it takes: the files stay true
 to what was known last.
 """
@@ -29,7 +29,7 @@ NEVER = float("inf")
 _PERCENT = re.compile(r"\d{1,3}%")
 
 
-class Least(msgspec.Struct, frozen=True):
+class MinMembers(msgspec.Struct, frozen=True):
     """How many members the first file must have: a number, or a part of the desired replicas."""
 
     number: int = 0
@@ -37,11 +37,11 @@ class Least(msgspec.Struct, frozen=True):
     """Of the desired replicas, 1 to 100; 0 if a number was given."""
 
     @classmethod
-    def parse(cls, text: str) -> Least:
+    def parse(cls, text: str) -> MinMembers:
         """``3``, ``50%`` or ``replicas``, which is ``100%``.
 
         Raises:
-            ValueError: with the rest of a sentence.
+            ValueError: with the rest of a message.
         """
         if text == "replicas":
             return cls(percent=100)
@@ -79,15 +79,15 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     failing: str = ""
     """Why a source cannot be asked now; empty if it can."""
     cluster_known: bool = True
-    group_known: bool = True
+    rollout_known: bool = True
     has_self: bool = True
     selected: int = 0
     """How many members would be published."""
     desired: int | None = None
     """How many replicas there should be; None if that is not known."""
-    despair: str = ""
+    replicas_unknown: str = ""
     """Why not."""
-    turned: float = -NEVER
+    changed_at: float = -NEVER
     """When the newest change of who is selected happened, or the first complete answer came."""
     shrink: Hold | None = None
     """Why some that left stay."""
@@ -96,12 +96,12 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
 class Guards(msgspec.Struct, frozen=True, kw_only=True):
     """What is demanded."""
 
-    least: Least = Least(1)
+    min_members: MinMembers = MinMembers(1)
     stable_for: float = 0.0
     """Seconds in which nobody came or went before the first file is written."""
     require_self: bool = False
     split_unknown: str = "closed"
-    """``open``: after the start timeout all rollout groups are published if the own one is not known."""
+    """``open``: after the start timeout all rollouts are published if the own one is not known."""
     start_timeout: float = 300.0
     """Seconds from the start of the sidecar."""
     start_outcome: str = "publish"
@@ -113,51 +113,55 @@ class Guards(msgspec.Struct, frozen=True, kw_only=True):
         The first guard that holds is told. Each hold ends with an event, with its ``until``, or is over.
         """
         limit = it.started + self.start_timeout
-        for reason, sentence in self._unusable(it, late=now >= limit):
+        for reason, message in self._unusable(it, late=now >= limit):
             if now < limit:
-                return Hold(reason=reason, sentence=sentence, until=limit)
+                return Hold(reason=reason, message=message, until=limit)
             if it.published or self.start_outcome == "wait":
-                return Hold(reason=reason, sentence=sentence, until=NEVER)
-            what, why = ("complete", it.unanswered) if it.unanswered else ("usable", sentence)
+                return Hold(reason=reason, message=message, until=NEVER)
+            what, why = ("complete", it.unanswered) if it.unanswered else ("usable", message)
             complaint = f"No {what} answer within --start-timeout: {why}"
-            return Hold(reason=reason, sentence=complaint, until=now, over=True)
+            return Hold(reason=reason, message=complaint, until=now, over=True)
         if not it.published and (now < limit or self.start_outcome != "publish"):
-            for reason, sentence, until in self._incomplete(it, now):
+            for reason, message, until in self._incomplete(it, now):
                 if now < limit:
-                    return Hold(reason=reason, sentence=sentence, until=min(until, limit))
+                    return Hold(reason=reason, message=message, until=min(until, limit))
                 over = self.start_outcome == "exit"
                 complaint = "The first file cannot be written within --start-timeout: " if over else ""
-                return Hold(reason=reason, sentence=complaint + sentence, until=now if over else until, over=over)
+                return Hold(reason=reason, message=complaint + message, until=now if over else until, over=over)
         return it.shrink
 
     def _unusable(self, it: Situation, *, late: bool) -> Iterator[tuple[str, str]]:
-        """Why nothing at all could be published: the reason and a sentence."""
+        """Why nothing at all could be published: the reason and a message."""
         if it.unanswered:
             yield "not-synced", f"no complete answer yet: {it.unanswered}"
         if it.problem:
             yield "problem", it.problem
         unknown = "Set --pod-uid from the downward API, and let the pods be found by what selects the own one too"
         if not it.cluster_known:
-            sentence = f"the own pod's cluster is not known: is its label set? {unknown} (--cluster-id)"
-            yield "cluster-id", sentence
-        if not it.group_known and not (late and self.split_unknown == "open"):
-            sentence = f"the own pod's rollout group is not known. {unknown} (--split)"
-            yield "split", sentence
+            message = f"the own pod's cluster is not known: is its label set? {unknown} (--cluster-id)"
+            yield "cluster-id", message
+        if not it.rollout_known and not (late and self.split_unknown == "open"):
+            message = f"the own pod's rollout is not known. {unknown} (--split)"
+            yield "split", message
 
     def _incomplete(self, it: Situation, now: float) -> Iterator[tuple[str, str, float]]:
-        """Why the first file would say too little: the reason, a sentence, and until when."""
+        """Why the first file would say too little: the reason, a message, and until when."""
         if self.require_self and not it.has_self:
-            sentence = "the own pod is not among the members: is it selected, and --pod-uid set? (--self require)"
-            yield "self", sentence, NEVER
-        if self.least.relative and it.desired is None:
-            why = f": {it.despair}" if it.despair else ""
-            yield "min-members", f"the desired number of replicas is not known{why} (--min-members {self.least})", NEVER
+            message = "the own pod is not among the members: is it selected, and --pod-uid set? (--self require)"
+            yield "self", message, NEVER
+        if self.min_members.relative and it.desired is None:
+            why = f": {it.replicas_unknown}" if it.replicas_unknown else ""
+            yield (
+                "min-members",
+                f"the desired number of replicas is not known{why} (--min-members {self.min_members})",
+                NEVER,
+            )
         else:
-            least = self.least.of(it.desired or 0)
+            least = self.min_members.of(it.desired or 0)
             if it.selected < least:
                 yield "min-members", f"{it.selected} of at least {least} members (--min-members)", NEVER
         if self.stable_for > 0:
             if it.failing:
                 yield "stable-for", f"whether members come or go is not known: {it.failing} (--stable-for)", NEVER
-            if now < it.turned + self.stable_for:
-                yield "stable-for", "members came or went just now (--stable-for)", it.turned + self.stable_for
+            if now < it.changed_at + self.stable_for:
+                yield "stable-for", "members came or went just now (--stable-for)", it.changed_at + self.stable_for

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NEVER = float("inf")
 
 
-class Calm(msgspec.Struct, frozen=True, kw_only=True):
+class LeavePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How leaves are restrained."""
 
     hold_down: float = 0.0
@@ -49,21 +49,21 @@ class Leaves(NamedTuple):
     """When others may leave if nothing happens before; infinity if there are none."""
 
 
-class _Departure(NamedTuple):
+class _Leave(NamedTuple):
     at: float
     scope: str
 
 
-class Departures:
+class LeavingMembers:
     """The published members that are not selected any more.
 
     Times never go back in it: an event that says that it arrived before another one arrived with it.
     """
 
-    def __init__(self, calm: Calm) -> None:
-        self._calm = calm
+    def __init__(self, leave_policy: LeavePolicy) -> None:
+        self._policy = leave_policy
         self._now = -NEVER
-        self._staying: dict[str, _Departure] = {}
+        self._staying: dict[str, _Leave] = {}
         """In the order in which they left."""
         self._barred: dict[str, float] = {}
         self._listed: dict[str, float] = {}
@@ -78,7 +78,7 @@ class Departures:
     def leave(self, key: str, scope: str, at: float) -> None:
         """The member under *key* left: an event of *scope* said so. Heard again, it changes nothing."""
         if key not in self._staying and key not in self._barred:
-            self._staying[key] = _Departure(self._clamp(at), scope)
+            self._staying[key] = _Leave(self._clamp(at), scope)
 
     def bar(self, key: str, at: float) -> None:
         """The member under *key* must not stay: neither hold-down nor shrink guard keep it."""
@@ -102,7 +102,7 @@ class Departures:
         doubts: list[float] = []
         until = NEVER
         for key, departure in self._staying.items():
-            ripe = departure.at + self._calm.hold_down
+            ripe = departure.at + self._policy.hold_down
             if ripe > now:
                 until = ripe
                 break
@@ -112,22 +112,22 @@ class Departures:
             else:
                 doubtful.append(key)
                 doubts.append(ripe)
-        if len(doubtful) <= self._calm.max_shrink * published:
+        if len(doubtful) <= self._policy.max_shrink * published:
             return _leaves((*free, *doubtful), times + doubts, None, until)
-        hold = self._hold(len(doubtful), published, doubts[0] + self._calm.shrink_hold)
+        hold = self._hold(len(doubtful), published, doubts[0] + self._policy.shrink_hold)
         return _leaves(free, times, hold, min(until, hold.until))
 
-    def _is_sure(self, departure: _Departure, ripe: float, now: float) -> bool:
-        if self._calm.max_shrink >= 1.0 or now >= ripe + self._calm.shrink_hold:
+    def _is_sure(self, departure: _Leave, ripe: float, now: float) -> bool:
+        if self._policy.max_shrink >= 1.0 or now >= ripe + self._policy.shrink_hold:
             return True
         return self._listed.get(departure.scope, -NEVER) > departure.at
 
     def _hold(self, doubtful: int, published: int, until: float) -> Hold:
-        sentence = (
-            f"{doubtful} of {published} members left, more than --max-shrink {self._calm.max_shrink:.0%} at once:"
+        message = (
+            f"{doubtful} of {published} members left, more than --max-shrink {self._policy.max_shrink:.0%} at once:"
             f" they stay until a complete list confirms it or --shrink-hold is over"
         )
-        return Hold(reason="shrink", sentence=sentence, until=until, leaves_only=True)
+        return Hold(reason="shrink", message=message, until=until, leaves_only=True)
 
     def _clamp(self, at: float) -> float:
         self._now = max(self._now, at)

@@ -30,7 +30,7 @@ def is_rival(one: Member, other: Member) -> bool:
     return one.port == other.port and one.uid != other.uid and bool(one.uid and other.uid)
 
 
-class Claims:
+class AddressOwnership:
     """Who claims which address. A change costs those who claim the same one."""
 
     def __init__(self) -> None:

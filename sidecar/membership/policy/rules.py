@@ -26,9 +26,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     own_pod: str = "include"
     """``include``, ``exclude`` or ``require``, which is a matter of ``guards``."""
     split: bool = False
-    """Publish only what was rolled out with the own pod (``Member.group``)."""
+    """Publish only what was rolled out with the own pod (``Member.rollout``)."""
     split_unknown: str = "closed"
-    """``open``: while the own group is not known, every group is selected; ``closed``: none is."""
+    """``open``: while the own rollout is not known, every rollout is selected; ``closed``: none is."""
     cluster_id: bool = False
     """Publish only what has the own pod's cluster (``Member.cluster``); nothing while that is not known."""
     seed: bool = False
@@ -38,12 +38,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 class Own(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the pod that the sidecar runs in; empty for what is not."""
 
-    group: str = ""
+    rollout: str = ""
     cluster: str = ""
 
     def after(self, member: Member) -> Own:
         """What is known when the own pod is *member*. Nothing that was known is forgotten: a pod keeps what it is."""
-        return Own(group=member.group or self.group, cluster=member.cluster or self.cluster)
+        return Own(rollout=member.rollout or self.rollout, cluster=member.cluster or self.cluster)
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +76,7 @@ def belongs(member: Member, rules: Rules, own: Own) -> bool:
     if rules.cluster_id and not (own.cluster and member.cluster == own.cluster):
         return False
     if rules.split:
-        return member.group == own.group if own.group else rules.split_unknown == "open"
+        return member.rollout == own.rollout if own.rollout else rules.split_unknown == "open"
     return True
 
 

@@ -4,7 +4,7 @@ Pure. A member is judged by itself and by what is true of the whole: what is kno
 is ready, whether any has an IPv4 address, who claims the same address, who may found the cluster. The facts are
 counted, so that a change costs the change; only when a fact flips is every member judged again. A selection never
 contains a member that the union does not, and it depends on what is known and not on the order in which it was heard,
-but for one thing: the own group and cluster, once known, stay known when the own pod is gone.
+but for one thing: the own rollout and cluster, once known, stay known when the own pod is gone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sidecar.membership.policy.founder import Founder
-from sidecar.membership.policy.ownership import Claims
+from sidecar.membership.policy.ownership import AddressOwnership
 from sidecar.membership.policy.rules import Facts, Own, Rules, admitted, belongs, eligible, is_ready
 from sidecar.membership.union import is_ipv6
 
@@ -38,7 +38,7 @@ class Selection:
         self.own = Own()
         self._rules = rules
         self._union: Mapping[str, Member] = {}
-        self._claims = Claims()
+        self._claims = AddressOwnership()
         self._standing: dict[str, Member] = {}
         """The eligible members that have their address."""
         self._ready = self._ipv4 = self._selves = 0
@@ -59,9 +59,9 @@ class Selection:
         return self._selves > 0
 
     @property
-    def group_known(self) -> bool:
-        """Whether it is known which rollout group may be published, if that is asked for."""
-        return bool(self.own.group) or not self._rules.split
+    def rollout_known(self) -> bool:
+        """Whether it is known which rollout rollout may be published, if that is asked for."""
+        return bool(self.own.rollout) or not self._rules.split
 
     @property
     def cluster_known(self) -> bool:
@@ -99,7 +99,7 @@ class Selection:
     def tolerates(self, member: Member) -> bool:
         """Whether *member*, which left, may stay in the file for a while, as it is there, beside those selected now.
 
-        Not if it is another cluster's or group's, if it is not of the set's address family, or if another pod has its
+        Not if it is another cluster's or rollout's, if it is not of the set's address family, or if another pod has its
         address: what must never be published must not stay either.
         """
         said = self._union.get(member.key, member)

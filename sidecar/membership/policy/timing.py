@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Pending(msgspec.Struct, frozen=True, kw_only=True):
+class Window(msgspec.Struct, frozen=True, kw_only=True):
     """A difference between what is selected and what is published."""
 
     since: float
@@ -27,7 +27,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     settle: float
     settle_max: float
 
-    def due(self, pending: Pending, published: float) -> float:
+    def due(self, pending: Window, published: float) -> float:
         """When *pending* is to be published.
 
         Args:
@@ -44,11 +44,11 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
 
     reason: str
     """One of ``guards.REASONS``."""
-    sentence: str
+    message: str
     """Why, for an operator."""
     until: float
     """When to look again if nothing happens before; infinity if only an event can end it."""
     leaves_only: bool = False
     """Whether joins and updates are published all the same."""
     over: bool = False
-    """Whether the time for it is over and waiting has no use: the program is to end with the sentence."""
+    """Whether the time for it is over and waiting has no use: the program is to end with the message."""

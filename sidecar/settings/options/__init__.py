@@ -28,7 +28,7 @@ def resolve(texts: Mapping[str, tuple[str, Sequence[str]]], problems: Sequence[s
     """The settings.
 
     Args:
-        texts: for each option's name, where its texts come from (for sentences) and the texts.
+        texts: for each option's name, where its texts come from (for messages) and the texts.
         problems: what was wrong already when they were collected.
 
     Raises:

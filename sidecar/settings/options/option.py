@@ -18,7 +18,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         name: as a YAML key; with ``--`` before it, a flag; in capitals, a variable.
         value: what stands for its value in the manual.
-        parse: makes the value of a text, or raises ``ValueError`` with the rest of a sentence.
+        parse: makes the value of a text, or raises ``ValueError`` with the rest of a message.
         default: the text that stands for it when it is not set; None if it must be.
         text: for the manual.
         separator: splits a text into several; None if it takes one. ``" "`` is any white space.
@@ -50,7 +50,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
         """The value of what was given.
 
         Raises:
-            ValueError: with the rest of a sentence.
+            ValueError: with the rest of a message.
         """
         if self.separator is None:
             return self.parse(texts[-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidecar.membership.policy.guards import Least
+from sidecar.membership.policy.guards import MinMembers
 from sidecar.settings.options.option import Option
 from sidecar.settings.values import count, duration, one_of, share
 
@@ -45,7 +45,7 @@ PUBLICATION = (
     Option(
         name="min-members",
         value="NUMBER|PERCENT|replicas",
-        parse=Least.parse,
+        parse=MinMembers.parse,
         default="1",
         text="How many members the first file must have; a part, or all, of the replicas that the pod's controller"
         " should have.",

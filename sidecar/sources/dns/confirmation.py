@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sidecar.sources.dns.records import Outcome, Record
 
 
-class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
+class ConfirmationPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How an absence is confirmed."""
 
     answers: int = 3
@@ -39,7 +39,7 @@ class _Absence(msgspec.Struct):
     """When nobody can repeat the first of them from a cache any more."""
 
 
-class Belief:
+class ConfirmedRecords:
     """What is believed of the answers to some questions about one Service.
 
     Args:
@@ -47,7 +47,7 @@ class Belief:
         confirmation: see there.
     """
 
-    def __init__(self, questions: Iterable[str], confirmation: Confirmation) -> None:
+    def __init__(self, questions: Iterable[str], confirmation: ConfirmationPolicy) -> None:
         self.records: dict[str, tuple[Record, ...] | None] = dict.fromkeys(questions)
         """By question; None while nothing is believed yet."""
         self._confirmation = confirmation
@@ -97,10 +97,10 @@ class Belief:
             self.records[question] = ()
             return None
         if before is None:
-            return Unknown(reason="absent", sentence=f"{missing(absent)} Until that is certain, nothing is written.")
+            return Unknown(reason="absent", message=f"{missing(absent)} Until that is certain, nothing is written.")
         return Unknown(
             reason="absent",
-            sentence=f"{absent.name} is gone ({absent.code}): its last ready pod, or the Service. The members stay"
+            message=f"{absent.name} is gone ({absent.code}): its last ready pod, or the Service. The members stay"
             f" until {needed} answers in a row say so; this is number {absence.answers}.",
         )
 

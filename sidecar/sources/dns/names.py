@@ -75,7 +75,7 @@ def cluster_domain(text: str) -> str:
     """The zone as ``--cluster-domain`` takes it, without the final dot; empty for the one that resolv.conf tells.
 
     Raises:
-        ValueError: with the rest of a sentence.
+        ValueError: with the rest of a message.
     """
     zone = text.rstrip(".").lower()
     if text and not re.fullmatch(_DOMAIN, zone):
@@ -87,7 +87,7 @@ def nameserver(text: str) -> Nameserver:
     """``ADDRESS``, ``ADDRESS:PORT``, ``[IPV6]`` or ``[IPV6]:PORT``, as ``--dns-server`` takes it.
 
     Raises:
-        ValueError: with the rest of a sentence.
+        ValueError: with the rest of a message.
     """
     host, port = text, str(DNS_PORT)
     if text.count(":") == 1 or "]:" in text:

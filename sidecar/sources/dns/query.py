@@ -34,7 +34,7 @@ class Asks(Protocol):
         """See there."""
 
 
-class Inquiry:
+class ServiceQuery:
     """The questions about a Service.
 
     Args:
@@ -101,7 +101,7 @@ class Inquiry:
             if isinstance(outcome, Answered):
                 return Unknown(
                     reason="no_port",
-                    sentence=f"{outcome.name} has addresses, but no port named {self._port!r} for TCP"
+                    message=f"{outcome.name} has addresses, but no port named {self._port!r} for TCP"
                     f" ({absent.name} is {absent.code}): correct --port, or give the port's number.",
                 )
         return next((outcome for outcome in outcomes if isinstance(outcome, Unknown)), outcomes[0])
@@ -155,8 +155,8 @@ def _of_target(target: str, outcomes: Sequence[Outcome]) -> tuple[str, ...] | Un
             case Unknown():
                 return outcome
             case Absent(code="NXDOMAIN"):
-                sentence = f"An SRV record points to {target}, which is not there (yet, or any more): it tries again."
-                return Unknown(reason="malformed", sentence=sentence)
+                message = f"An SRV record points to {target}, which is not there (yet, or any more): it tries again."
+                return Unknown(reason="malformed", message=message)
             case _:
                 pass
     return ipv4_first(record.value for outcome in outcomes for record in _records(outcome))
@@ -169,6 +169,6 @@ def _records(outcome: Outcome) -> Sequence[Record]:
 def _not_headless(service: str, address: str) -> Unknown:
     return Unknown(
         reason="not_headless",
-        sentence=f"{service} is the Service's own address ({address}), not its members': the Service is not headless."
+        message=f"{service} is the Service's own address ({address}), not its members': the Service is not headless."
         " Give it clusterIP: None, name its headless twin with --service, or use --source endpointslice.",
     )

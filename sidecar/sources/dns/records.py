@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 
-from sidecar.membership.member import Group, Member
+from sidecar.membership.member import Member, Report
 from sidecar.membership.union import choose, is_ipv6
 from sidecar.sources.dns.names import host_of
 
@@ -57,11 +57,11 @@ class Unknown(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         reason: one of ``errors.SourceError.REASONS``.
-        sentence: what happened and what to do about it.
+        message: what happened and what to do about it.
     """
 
     reason: str
-    sentence: str
+    message: str
 
 
 Outcome: TypeAlias = Answered | Absent | Unknown
@@ -94,10 +94,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         """The port, if it is a name."""
         return "" if self.port.isdecimal() else self.port
 
-    def group(self, origin: str, records: Iterable[Record], warning: str = "") -> Group:
+    def report(self, origin: str, records: Iterable[Record], warning: str = "") -> Report:
         """What *records* say, in whatever order they come."""
         found = (member for record in sorted(records, reverse=True) for member in self._members(record))
-        return Group(origin, 0, {member.key: member for member in found}, warning=warning)
+        return Report(origin, 0, {member.key: member for member in found}, warning=warning)
 
     def _members(self, record: Record) -> Iterator[Member]:
         host = "" if record.port is None else host_of(record.value, record.addresses)

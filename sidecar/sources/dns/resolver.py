@@ -41,7 +41,7 @@ TYPES = ("A", "AAAA", "SRV", "PTR")
 """What is asked for."""
 
 
-class Patience(msgspec.Struct, frozen=True, kw_only=True):
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """Durations in seconds."""
 
     answer: float = 1.5
@@ -58,7 +58,7 @@ class Resolver:
         zone: the cluster's, without the final dot; empty for the one in resolv.conf's search list.
         metrics: where to count.
         resolv_conf: the file.
-        patience: how long to wait.
+        timeouts: how long to wait.
     """
 
     def __init__(
@@ -68,14 +68,14 @@ class Resolver:
         zone: str = "",
         metrics: Metrics,
         resolv_conf: Path = RESOLV_CONF,
-        patience: Patience | None = None,
+        timeouts: Timeouts | None = None,
     ) -> None:
         self._servers = tuple(servers)
         self._own_zone = zone
         self._zone = zone or DEFAULT_ZONE
         self._metrics = metrics
         self._resolv_conf = resolv_conf
-        self._patience = patience or Patience()
+        self._timeouts = timeouts or Timeouts()
         self._configured: dns.asyncresolver.Resolver | None = None
         metrics.expect_dns(TYPES, responses.CODES)
 
@@ -87,7 +87,7 @@ class Resolver:
             kind: the record type, one of ``TYPES``.
             once: wait for one answer only, where it would be good to know but not worth to wait.
         """
-        outcome, code = await self._ask(name, kind, self._patience.answer if once else self._patience.question)
+        outcome, code = await self._ask(name, kind, self._timeouts.answer if once else self._timeouts.question)
         task = asyncio.current_task()
         if task and task.cancelling():  # Python 3.11's wait_for, in dnspython, loses it if the answer comes with it
             raise asyncio.CancelledError  # (cpython #86296)
@@ -100,8 +100,8 @@ class Resolver:
         try:
             resolver = self._configured = self._configured or await self._configure()
         except (OSError, ValueError, dns.exception.DNSException) as error:
-            sentence = f"{self._resolv_conf} names no DNS server ({error}): correct it, or give --dns-server."
-            return Unknown(reason="not_found", sentence=sentence), "NONE"
+            message = f"{self._resolv_conf} names no DNS server ({error}): correct it, or give --dns-server."
+            return Unknown(reason="not_found", message=message), "NONE"
         absolute = name if name.endswith(".") else f"{name}.{self._zone}."
         try:
             answer = await resolver.resolve(absolute, kind, search=False, lifetime=seconds)
@@ -114,7 +114,7 @@ class Resolver:
             servers = ", ".join(map(_text, resolver.nameservers))
             return responses.failure(f"{absolute} {kind}", servers, error.kwargs["errors"])
         except dns.exception.DNSException as error:
-            return Unknown(reason="malformed", sentence=f"DNS cannot be asked for {absolute!r}: {error}"), "OTHER"
+            return Unknown(reason="malformed", message=f"DNS cannot be asked for {absolute!r}: {error}"), "OTHER"
         return responses.answered(absolute, answer), "NOERROR"
 
     async def _configure(self) -> dns.asyncresolver.Resolver:
@@ -127,7 +127,7 @@ class Resolver:
                 dns.nameserver.Do53Nameserver(server.address, server.port) for server in self._servers
             ]
         resolver.rotate = False
-        resolver.timeout = self._patience.answer
+        resolver.timeout = self._timeouts.answer
         resolver.use_edns(0, 0, PAYLOAD)
         return resolver
 

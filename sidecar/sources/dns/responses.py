@@ -81,7 +81,7 @@ def absent(name: str, response: dns.message.QueryMessage) -> Outcome:
     if dns.rdatatype.NS in kinds and code == "NODATA":
         return Unknown(
             reason="malformed",
-            sentence=f"DNS refers elsewhere for {name}: its server resolves no names itself. Give a resolver with"
+            message=f"DNS refers elsewhere for {name}: its server resolves no names itself. Give a resolver with"
             " --dns-server.",
         )
     return Absent(name=name, code=code, ttl=0.0)
@@ -92,7 +92,7 @@ def failure(question: str, servers: str, errors: Sequence[_Error]) -> tuple[Unkn
 
     Args:
         question: the name and the type.
-        servers: who was asked, for the sentence.
+        servers: who was asked, for the message.
         errors: dnspython's.
     """
     server, tcp, _, error, response = errors[-1] if errors else (servers, False, 0, "no answer", None)
@@ -104,15 +104,15 @@ def failure(question: str, servers: str, errors: Sequence[_Error]) -> tuple[Unkn
     if tcp:
         return _by_tcp(question, server_text(server), error)
     if isinstance(error, OSError):
-        sentence = f"{server_text(server)} cannot be asked for {question}: {error.strerror or error}."
-        return Unknown(reason="connection", sentence=sentence), "NONE"
+        message = f"{server_text(server)} cannot be asked for {question}: {error.strerror or error}."
+        return Unknown(reason="connection", message=message), "NONE"
     if response is not None:
         what = str(error) or type(error).__name__
-        sentence = f"{server_text(server)} answers {question} with what is no answer to it: {what}"
-        return Unknown(reason="malformed", sentence=sentence), "OTHER"
+        message = f"{server_text(server)} answers {question} with what is no answer to it: {what}"
+        return Unknown(reason="malformed", message=message), "OTHER"
     return Unknown(
         reason="timeout",
-        sentence=f"Nobody answers {question} at {servers}: see whether the DNS server runs and a NetworkPolicy allows"
+        message=f"Nobody answers {question} at {servers}: see whether the DNS server runs and a NetworkPolicy allows"
         " UDP and TCP to it. Where only AAAA gets no answer, --address-family ipv4 does without.",
     ), "NONE"
 
@@ -122,8 +122,8 @@ def _by_rcode(question: str, server: str, rcode: str) -> tuple[Unknown, str]:
         "SERVFAIL": "it has no data itself; CoreDNS says so until it has heard from the API server, see its log",
         "REFUSED": "it does not serve that zone, or not us; correct --dns-server or --cluster-domain",
     }.get(rcode, "see its log")
-    sentence = f"{server} answers {question} with {rcode}: {advice}."
-    return Unknown(reason="server_error", sentence=sentence), rcode if rcode in CODES else "OTHER"
+    message = f"{server} answers {question} with {rcode}: {advice}."
+    return Unknown(reason="server_error", message=message), rcode if rcode in CODES else "OTHER"
 
 
 def _by_tcp(question: str, server: str, error: Exception | str) -> tuple[Unknown, str]:
@@ -134,7 +134,7 @@ def _by_tcp(question: str, server: str, error: Exception | str) -> tuple[Unknown
         reason, what = "timeout", "gets no answer"
     return Unknown(
         reason=reason,
-        sentence=f"The answer of {server} to {question} is too long for UDP, and TCP {what}: let TCP to its port"
+        message=f"The answer of {server} to {question} is too long for UDP, and TCP {what}: let TCP to its port"
         " through, in NetworkPolicies too.",
     ), "NONE"
 

@@ -7,7 +7,7 @@ which questions there are (``inquiry``), nor when an answer is the truth (``beli
 - Not all were: ``Failed`` with the reason, after ``Applied`` for what another question, of the other address family,
   did bring. What failed keeps its members.
 
-DNS has no revision either: an answer of a server that is behind cannot be told from news.
+DNS has no resource_version either: an answer of a server that is behind cannot be told from news.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ import structlog
 
 from sidecar.backoff import Backoff
 from sidecar.membership.member import Applied, Failed, Listed
-from sidecar.sources.dns.confirmation import Belief, Confirmation, missing
-from sidecar.sources.dns.query import Inquiry
+from sidecar.sources.dns.confirmation import ConfirmationPolicy, ConfirmedRecords, missing
+from sidecar.sources.dns.query import ServiceQuery
 from sidecar.sources.dns.records import Absent, Answered, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 
-    from sidecar.membership.member import Event, Group
+    from sidecar.membership.member import Event, Report
     from sidecar.observability.metrics import Metrics
     from sidecar.sources.dns.query import Asks
     from sidecar.sources.dns.records import Outcome, Wanted
@@ -57,7 +57,7 @@ class Dns:
         wanted: says whose addresses.
         metrics: where to count.
         clock: monotonic seconds.
-        dice: a random number in [0, 1).
+        jitter: a random number in [0, 1).
         timing: the durations.
         confirmation: what it takes to believe that nobody is there.
     """
@@ -69,22 +69,22 @@ class Dns:
         *,
         metrics: Metrics,
         clock: Callable[[], float],
-        dice: Callable[[], float],
+        jitter: Callable[[], float],
         timing: Timing | None = None,
-        confirmation: Confirmation | None = None,
+        confirmation: ConfirmationPolicy | None = None,
     ) -> None:
         self.scope = f"dns/{wanted.namespace}/{wanted.service}"
         self.progressed = clock()
         """When it last did anything at all, retries included: for liveness."""
         self._wanted = wanted
-        self._inquiry = Inquiry(resolver, wanted)
-        self._belief = Belief(self._inquiry.questions, confirmation or Confirmation())
+        self._inquiry = ServiceQuery(resolver, wanted)
+        self._belief = ConfirmedRecords(self._inquiry.questions, confirmation or ConfirmationPolicy())
         self._timing = timing = timing or Timing()
-        self._backoff = Backoff(clock=clock, dice=dice, initial=timing.retry, cap=timing.retry_cap)
+        self._backoff = Backoff(clock=clock, jitter=jitter, initial=timing.retry, cap=timing.retry_cap)
         self._metrics = metrics
         self._clock = clock
-        self._dice = dice
-        self._groups: dict[str, Group] = {}
+        self._jitter = jitter
+        self._reports: dict[str, Report] = {}
         self._listed = False
         self._failing = False
 
@@ -102,27 +102,27 @@ class Dns:
                 yield event
             delay = self._delay(outcomes.values(), doubt)
             if doubt:
-                log.warning("source failing", source=self.scope, reason=doubt.sentence, retry_seconds=round(delay, 3))
+                log.warning("source failing", source=self.scope, reason=doubt.message, retry_seconds=round(delay, 3))
             await asyncio.sleep(delay)
 
     def _report(self, outcomes: Mapping[str, Outcome], doubt: Unknown | None, arrived: float) -> Iterator[Event]:
-        changed = self._regroup(outcomes)
+        changed = self._update_reports(outcomes)
         if doubt is None:
             self._recovered()
             self._heard("LISTED")
             self._listed = True
-            yield Listed(scope=self.scope, groups=tuple(self._groups.values()), revision="", arrived=arrived)
+            yield Listed(scope=self.scope, reports=tuple(self._reports.values()), resource_version="", arrived=arrived)
             return
         if self._listed:
-            for group in changed:
+            for report in changed:
                 self._heard("MODIFIED")
-                yield Applied(scope=self.scope, group=group, revision="", arrived=arrived)
+                yield Applied(scope=self.scope, report=report, resource_version="", arrived=arrived)
         self._failing = True
         self._metrics.source_up.labels(self.scope).set(0)
-        yield Failed(scope=self.scope, reason=doubt.reason, sentence=doubt.sentence)
+        yield Failed(scope=self.scope, reason=doubt.reason, message=doubt.message)
 
-    def _regroup(self, outcomes: Mapping[str, Outcome]) -> list[Group]:
-        """Bring the groups up to date and return those that changed; the others stay the same objects."""
+    def _update_reports(self, outcomes: Mapping[str, Outcome]) -> list[Report]:
+        """Bring the reports up to date and return those that changed; the others stay the same objects."""
         nobody = not any(self._belief.records.values())
         changed = []
         for question, outcome in outcomes.items():
@@ -131,10 +131,10 @@ class Dns:
                 continue
             origin = f"{self.scope}/{question}"
             warning = missing(outcome) if nobody and isinstance(outcome, Absent) else ""
-            group = self._wanted.group(origin, records, warning)
-            if group != self._groups.get(origin):
-                self._groups[origin] = group
-                changed.append(group)
+            report = self._wanted.report(origin, records, warning)
+            if report != self._reports.get(origin):
+                self._reports[origin] = report
+                changed.append(report)
         return changed
 
     def _heard(self, kind: str) -> None:
@@ -154,4 +154,4 @@ class Dns:
             return self._backoff.delay()
         timing = self._timing
         ttl = min((outcome.ttl for outcome in outcomes if isinstance(outcome, Answered | Absent)), default=0.0)
-        return min(max(ttl, timing.shortest), timing.longest) * (1 + timing.jitter * self._dice())
+        return min(max(ttl, timing.shortest), timing.longest) * (1 + timing.jitter * self._jitter())

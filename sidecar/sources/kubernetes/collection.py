@@ -11,7 +11,7 @@ from sidecar.sources.kubernetes.objects import K, decoder
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sidecar.membership.member import Group
+    from sidecar.membership.member import Report
     from sidecar.sources.kubernetes.objects import Metadata
 
 
@@ -32,12 +32,12 @@ class Collection(msgspec.Struct, Generic[K], frozen=True, kw_only=True):
     path: str
     query: Mapping[str, str]
     kind: type[K]
-    project: Callable[[K], Group]
+    project: Callable[[K], Report]
     origin: Callable[[Metadata], str]
     forget: Callable[[str], None] = lambda origin: None  # noqa: ARG005 - most remember nothing
 
 
-def reader(collection: Collection[K]) -> Callable[[bytes | msgspec.Raw], Group]:
+def reader(collection: Collection[K]) -> Callable[[bytes | msgspec.Raw], Report]:
     """What an object says about members, from its bytes; raises MsgspecError where it is malformed."""
     decode = decoder(collection.kind)
     return lambda body: collection.project(decode(body))

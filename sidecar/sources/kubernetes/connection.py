@@ -1,4 +1,4 @@
-"""The connection to the API server: requests and answers as bytes, and whose fault a failure is (``sentences``).
+"""The connection to the API server: requests and answers as bytes, and whose fault a failure is (``messages``).
 
 Host, TLS and credentials come from kubernetes-asyncio (``credentials``); the requests run on aiohttp sessions of our
 own, because the client's has no keepalive, no time-outs, and honours proxies and netrc from the environment. LIST and
@@ -28,7 +28,7 @@ from sidecar.errors import SourceError
 from sidecar.sources.kubernetes import explanations
 from sidecar.sources.kubernetes.cookies import NoCookies
 from sidecar.sources.kubernetes.objects import decode_status
-from sidecar.sources.kubernetes.silence import Silence
+from sidecar.sources.kubernetes.silence import ReadDeadline
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from sidecar.sources.kubernetes.credentials import Credentials
 
 
-class Patience(msgspec.Struct, frozen=True, kw_only=True):
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """How long a silent peer is waited for, in seconds."""
 
     connect: float = 10.0
@@ -78,19 +78,19 @@ class Connection:
     Args:
         credentials: who we are, and where it is.
         metrics: counts the requests.
-        patience: the time-outs.
+        timeouts: the time-outs.
     """
 
-    def __init__(self, credentials: Credentials, metrics: Metrics, patience: Patience | None = None) -> None:
+    def __init__(self, credentials: Credentials, metrics: Metrics, timeouts: Timeouts | None = None) -> None:
         self.credentials = credentials
         self._metrics = metrics
-        self._patience = patience = patience or Patience()
+        self._timeouts = timeouts = timeouts or Timeouts()
         self._list_timeout = aiohttp.ClientTimeout(
-            total=patience.list_total, sock_connect=patience.connect, sock_read=patience.list_read
+            total=timeouts.list_total, sock_connect=timeouts.connect, sock_read=timeouts.list_read
         )
-        self._watch_timeout = aiohttp.ClientTimeout(total=None, sock_connect=patience.connect)
+        self._watch_timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect)
         self._sockets: WeakSet[socket.socket] = WeakSet()
-        self._list_session = self._session(keepalive_timeout=patience.idle)
+        self._list_session = self._session(keepalive_timeout=timeouts.idle)
         self._watch_session = self._session(force_close=True)
 
     async def close(self) -> None:
@@ -138,7 +138,7 @@ class Connection:
             SourceError: on entering, if the watch was refused; in the iteration, if the connection failed.
         """
         async with self._ask("watch", path, query) as response:
-            silence = Silence(self._patience.watch_read, lambda: response.content.set_exception(TimeoutError()))
+            silence = ReadDeadline(self._timeouts.watch_read, lambda: response.content.set_exception(TimeoutError()))
             try:
                 yield self._chunks(response, silence)
             finally:
@@ -149,40 +149,40 @@ class Connection:
             with translated(self.credentials.host):
                 return await response.read()
 
-    async def _chunks(self, response: aiohttp.ClientResponse, silence: Silence) -> AsyncIterator[bytes]:
+    async def _chunks(self, response: aiohttp.ClientResponse, silence: ReadDeadline) -> AsyncIterator[bytes]:
         with translated(self.credentials.host):
             try:
                 while chunk := await response.content.readany():
                     silence.heard()
                     yield chunk
             except TimeoutError as error:
-                sentence = f"{self.credentials.host} sent nothing for {self._patience.watch_read:g} s."
-                raise SourceError("silent", sentence) from error
+                message = f"{self.credentials.host} sent nothing for {self._timeouts.watch_read:g} s."
+                raise SourceError("silent", message) from error
 
     @asynccontextmanager
     async def _ask(
         self, verb: str, path: str, query: Mapping[str, str] | None = None, body: bytes = b""
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         watching = verb == "watch"
-        grant = await self.credentials.current()
-        with translated(grant.host):
-            async with asyncio.timeout(self._patience.watch_read if watching else None):
+        session = await self.credentials.current()
+        with translated(session.host):
+            async with asyncio.timeout(self._timeouts.watch_read if watching else None):
                 response = await (self._watch_session if watching else self._list_session).request(
                     _METHODS[verb],
-                    grant.host + path,
+                    session.host + path,
                     params=query,
                     data=body or None,
-                    headers={**grant.headers, "Content-Type": "application/json"} if body else grant.headers,
-                    ssl=grant.tls,
-                    server_hostname=grant.server_name,
-                    proxy=grant.proxy,
+                    headers={**session.headers, "Content-Type": "application/json"} if body else session.headers,
+                    ssl=session.tls,
+                    server_hostname=session.server_name,
+                    proxy=session.proxy,
                     timeout=self._watch_timeout if watching else self._list_timeout,
                     allow_redirects=False,
                 )
         try:
             self._metrics.requests.labels(verb, str(response.status)).inc()
             if response.status != (201 if verb == "create" else 200):
-                raise await _refusal(verb, path, response, self._patience.list_read)
+                raise await _refusal(verb, path, response, self._timeouts.list_read)
             yield response
         finally:
             if watching:
@@ -208,10 +208,10 @@ class Connection:
         family, kind, protocol, *_ = address
         made = socket.socket(family, kind, protocol)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, self._patience.keepalive_idle)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, self._patience.keepalive_interval)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, self._patience.keepalive_count)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._patience.unacknowledged_ms)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, self._timeouts.keepalive_idle)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, self._timeouts.keepalive_interval)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, self._timeouts.keepalive_count)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._timeouts.unacknowledged_ms)
         self._sockets.add(made)
         return made
 
@@ -249,12 +249,12 @@ def _tls_error(host: str, error: Exception) -> SourceError:
 
 
 def _error(explanation: explanations.Explanation, retry_after: float = 0.0) -> SourceError:
-    return SourceError(explanation.reason, explanation.sentence, retry_after)
+    return SourceError(explanation.reason, explanation.message, retry_after)
 
 
-async def _refusal(verb: str, path: str, response: aiohttp.ClientResponse, patience: float) -> SourceError:
-    """The error for an answer that is one, after at most *patience* seconds for its body."""
-    body = await _explanation(response, patience)
+async def _refusal(verb: str, path: str, response: aiohttp.ClientResponse, timeouts: float) -> SourceError:
+    """The error for an answer that is one, after at most *timeouts* seconds for its body."""
+    body = await _explanation(response, timeouts)
     status = decode_status(body)
     said = (status.message or body[:200].decode(errors="replace").strip().partition("\n")[0]).rstrip(".")
     after = response.headers.get("Retry-After", "")
@@ -262,8 +262,8 @@ async def _refusal(verb: str, path: str, response: aiohttp.ClientResponse, patie
     if status.details:
         seconds = max(seconds, status.details.retry_after_seconds)
         if any(cause.reason == "ResourceVersionTooLarge" for cause in status.details.causes or ()):
-            sentence = f"The API server is behind what was already seen ({said})."
-            return SourceError("too_large_resource_version", sentence, seconds)
+            message = f"The API server is behind what was already seen ({said})."
+            return SourceError("too_large_resource_version", message, seconds)
     return _error(explanations.refusal(response.status, verb, path, said), seconds)
 
 

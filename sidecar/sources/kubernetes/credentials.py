@@ -81,7 +81,7 @@ class Loader(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class SessionCredentials:
     """What a request needs."""
 
     host: str
@@ -93,7 +93,7 @@ class Grant:
 
 
 class Credentials:
-    """A grant that is never older than a minute.
+    """A session that is never older than a minute.
 
     Args:
         load: reads everything anew.
@@ -105,7 +105,7 @@ class Credentials:
         self._load = load
         self._clock = clock
         self._metrics = metrics
-        self._grant: Grant | None = None
+        self._session_credentials: SessionCredentials | None = None
         self._read_at = float("-inf")
         self._afresh = False
         self._material = ""
@@ -113,42 +113,44 @@ class Credentials:
     @property
     def host(self) -> str:
         """The API server's address, empty before the first reading."""
-        return self._grant.host if self._grant else ""
+        return self._session_credentials.host if self._session_credentials else ""
 
     def invalidate(self) -> None:
         """Read anew before the next request, plug-ins included: the server answered 401."""
         self._read_at = float("-inf")
         self._afresh = True
 
-    async def current(self) -> Grant:
-        """The grant for a request that is made now.
+    async def current(self) -> SessionCredentials:
+        """The session for a request that is made now.
 
         Raises:
             SettingsError: if nothing could be read, and never was.
         """
-        if self._grant is None or self._clock() - self._read_at >= REFRESH_SECONDS:
+        if self._session_credentials is None or self._clock() - self._read_at >= REFRESH_SECONDS:
             try:
-                self._grant = await self._read()
+                self._session_credentials = await self._read()
                 self._metrics.token_reloads.labels("ok").inc()
                 self._afresh = False
             except UNREADABLE as error:
                 self._metrics.token_reloads.labels("error").inc()
                 why = _without_secrets(error)
-                if self._grant is None:
+                if self._session_credentials is None:
                     raise SettingsError([f"The credentials for the API server cannot be read: {why}."]) from error
                 log.warning("credentials kept", reason="they could not be read again", error=why)
             self._read_at = self._clock()
-        return self._grant
+        return self._session_credentials
 
-    async def _read(self) -> Grant:
+    async def _read(self) -> SessionCredentials:
         configuration = Configuration()
         namespace = await self._load(configuration, afresh=self._afresh)
         token = configuration.api_key.get("BearerToken", "").strip()
         if token in {"Bearer", "Basic"}:
             raise ValueError("the token is empty")
-        if not token and self._grant and self._grant.headers:  # a kubeconfig's empty tokenFile is no token at all
+        if (
+            not token and self._session_credentials and self._session_credentials.headers
+        ):  # a kubeconfig's empty tokenFile is no token at all
             raise ValueError("there is no token any more")
-        return Grant(
+        return SessionCredentials(
             host=configuration.host.rstrip("/"),
             headers={"Authorization": token} if token else {},
             tls=self._tls(configuration),
@@ -165,16 +167,16 @@ class Credentials:
         digest = hashlib.sha256(repr((configuration.verify_ssl, files)).encode())
         for file in filter(None, files):
             digest.update(Path(file).read_bytes())
-        if self._grant and digest.hexdigest() == self._material:
-            return self._grant.tls
+        if self._session_credentials and digest.hexdigest() == self._material:
+            return self._session_credentials.tls
         try:
             context = make_tls(configuration)
         except (ssl.SSLError, OSError) as error:
             self._metrics.ca_reloads.labels("error").inc()
-            if self._grant is None:
+            if self._session_credentials is None:
                 raise ValueError(f"the TLS files {files} cannot be used: {error}") from error
             log.warning("TLS material kept", reason="the new one cannot be used", error=str(error))
-            return self._grant.tls
+            return self._session_credentials.tls
         self._metrics.ca_reloads.labels("ok").inc()
         self._material = digest.hexdigest()
         return context

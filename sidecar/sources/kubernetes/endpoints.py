@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sidecar.membership.member import Group, Member
+from sidecar.membership.member import Member, Report
 from sidecar.membership.union import choose
 from sidecar.sources.kubernetes.collection import Collection
 from sidecar.sources.kubernetes.objects import (
@@ -91,7 +91,7 @@ def endpoints(namespace: str, name: str, projection: Projection) -> Collection[E
         path=collection_path("/api/v1", namespace, "endpoints"),
         query={"fieldSelector": f"metadata.name={name}"},
         kind=Endpoints,
-        project=partial(endpoints_group, projection),
+        project=partial(endpoints_report, projection),
         origin=endpoints_origin,
     )
 
@@ -101,14 +101,14 @@ def endpoints_origin(meta: Metadata) -> str:
     return f"endpoints/{meta.namespace}/{meta.name}"
 
 
-def endpoints_group(projection: Projection, found: Endpoints) -> Group:
+def endpoints_report(projection: Projection, found: Endpoints) -> Report:
     """What an Endpoints object says."""
     meta = found.metadata
     origin = endpoints_origin(meta)
     subsets = [subset for subset in found.subsets or () if subset.addresses or subset.not_ready_addresses]
     name, problem = _port_name(subsets, projection.port, origin)
     if problem:
-        return Group(origin, version(meta), {}, problem)
+        return Report(origin, version(meta), {}, problem)
     members: dict[str, Member] = {}
     for subset in subsets:
         for port in _numbers(subset, projection.port, name):
@@ -116,11 +116,11 @@ def endpoints_group(projection: Projection, found: Endpoints) -> Group:
                 member = _member(projection, meta, address, port, ready=ready)
                 if member.key not in members or not ready:
                     members[member.key] = member
-    return Group(origin, version(meta), members, warning=_warning(meta, origin))
+    return Report(origin, version(meta), members, warning=_warning(meta, origin))
 
 
 def _port_name(subsets: list[Subset], wanted: str, origin: str) -> tuple[str, str]:
-    """The name of the member port and an empty string, or the sentence that says why there is none.
+    """The name of the member port and an empty string, or the message that says why there is none.
 
     A name may stand for another number in another subset: that of a Service's named targetPort is each pod's own.
     """

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from sidecar.membership.member import Group, Member
+from sidecar.membership.member import Member, Report
 from sidecar.membership.union import choose
 from sidecar.sources.kubernetes.collection import Collection
 from sidecar.sources.kubernetes.objects import (
@@ -114,7 +114,7 @@ def endpoint_slice_origin(meta: Metadata) -> str:
 
 
 class EndpointSlices:
-    """EndpointSlices become groups, an endpoint at a time: one that is the same bytes as before is the same member.
+    """EndpointSlices become reports, an endpoint at a time: one that is the same bytes as before is the same member.
 
     A change of one endpoint comes with the hundred others of its slice, and to decode them again would be most of what
     the change costs. Who joins comes last, for the controller appends; then not even the others are looked at one by
@@ -128,7 +128,7 @@ class EndpointSlices:
         self._projection = projection
         self._known: dict[str, _Known] = {}
 
-    def project(self, found: EndpointSlice) -> Group:
+    def project(self, found: EndpointSlice) -> Report:
         """What an EndpointSlice says.
 
         Raises:
@@ -137,17 +137,17 @@ class EndpointSlices:
         meta, text = found.metadata, bytes(found.endpoints)
         origin = endpoint_slice_origin(meta)
         if text in (b"null", b"[]"):  # the controller's placeholder has no ports either, hence none to miss
-            return Group(origin, version(meta), {})
+            return Report(origin, version(meta), {})
         port, problem = choose_port(found.ports or [], self._projection.port, origin)
         if found.address_type == "FQDN" or problem:  # FQDN is deprecated and names no address
-            return Group(origin, version(meta), {}, problem)
+            return Report(origin, version(meta), {}, problem)
         context = meta.namespace, meta.labels.service, port
         known = self._known.get(origin)
         if known is None or known.context != context:
             known = _Known(context, b"[]", {})
         members = self._joined(known, text) or self._changed(known, text)
         self._known[origin] = _Known(context, text, members)
-        return Group(origin, version(meta), members)
+        return Report(origin, version(meta), members)
 
     def forget(self, origin: str) -> None:
         """The slice is gone."""

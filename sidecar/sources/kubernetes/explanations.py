@@ -1,6 +1,6 @@
 """What an operator is told when the API server gives no usable answer: what happened, whose fault it is, what to do.
 
-Pure: codes and words in, a reason (see ``SourceError``) and a sentence out. Each kind of failure has a cure of its own,
+Pure: codes and words in, a reason (see ``SourceError``) and a message out. Each kind of failure has a remedy of its own,
 for they are in different hands: a Role is missing (403), a token is no good (401), the network drops packets (no answer
 in time), a CA is the wrong one (TLS); with 429 and 5xx there is nothing to do here but to wait.
 """
@@ -33,13 +33,13 @@ class Explanation(NamedTuple):
     reason: str
     what: str
     """What happened."""
-    cure: str
+    remedy: str
     """What to do; empty if nothing is."""
 
     @property
-    def sentence(self) -> str:
+    def message(self) -> str:
         """Both."""
-        return f"{self.what} {self.cure}".rstrip()
+        return f"{self.what} {self.remedy}".rstrip()
 
 
 def refusal(code: int, verb: str, path: str, said: str) -> Explanation:
@@ -51,12 +51,12 @@ def refusal(code: int, verb: str, path: str, said: str) -> Explanation:
         path: of the request.
         said: the server's own words, without the full stop.
     """
-    reason, what, cure = _kind(code)
+    reason, what, remedy = _kind(code)
     if code == 403:  # noqa: PLR2004 - HTTP's own number
-        cure = grant(said)
+        remedy = grant(said)
     if code == 404 and verb == "get" and said.endswith('" not found'):  # noqa: PLR2004
-        what, cure = "There is no such object", "Create it, or correct the name."
-    return Explanation(reason, f"{what} ({code} on {verb} {path}){': ' if said else ''}{said}.", cure)
+        what, remedy = "There is no such object", "Create it, or correct the name."
+    return Explanation(reason, f"{what} ({code} on {verb} {path}){': ' if said else ''}{said}.", remedy)
 
 
 def _kind(code: int) -> tuple[str, str, str]:
@@ -84,7 +84,7 @@ _KINDS = {
         "It is asked again after a pause; if that lasts, see its priority-and-fairness settings.",
     ),
 }
-"""Reason, what happened and the cure, by HTTP's code."""
+"""Reason, what happened and the remedy, by HTTP's code."""
 
 _OTHERS = {
     range(300, 400): (
@@ -110,7 +110,9 @@ def grant(said: str) -> str:
     """What to do about a 403, by the server's own words: who needs which verbs on what, and where."""
     denied = _DENIED.search(said)
     if not denied:
-        return "No Role cures that, for it does not name what is missing: see the authorizers and proxies on the way."
+        return (
+            "No Role remedies that, for it does not name what is missing: see the authorizers and proxies on the way."
+        )
     if denied["user"] == ANONYMOUS:
         return (
             "It was asked without credentials: mount the service account's token (automountServiceAccountToken),"
@@ -139,8 +141,8 @@ def subject(user: str) -> str:
 
 def silence(host: str) -> Explanation:
     """Of a server that does not answer in time."""
-    cure = "See its address, and whether a NetworkPolicy or a firewall drops what is sent to it."
-    return Explanation("timeout", f"{host} did not answer in time.", cure)
+    remedy = "See its address, and whether a NetworkPolicy or a firewall drops what is sent to it."
+    return Explanation("timeout", f"{host} did not answer in time.", remedy)
 
 
 _CERTIFICATE = {
@@ -166,9 +168,9 @@ def tls(host: str, said: str, verify_code: int = 0) -> Explanation:
     """
     what = f"TLS to {host} failed: {said}."
     if "Missing Authority Key Identifier" in said or "key usage" in said:
-        cure = "The cluster's CA is older than the strict checks of this Python: renew it."
+        remedy = "The cluster's CA is older than the strict checks of this Python: renew it."
     elif "WRONG_VERSION_NUMBER" in said or "RECORD_LAYER_FAILURE" in said:
-        cure = "It speaks no TLS there: see the port, and whether the address begins with http."
+        remedy = "It speaks no TLS there: see the port, and whether the address begins with http."
     else:
-        cure = _CERTIFICATE.get(verify_code, "See the certificates of both sides and what is in between.")
-    return Explanation("tls", what, cure)
+        remedy = _CERTIFICATE.get(verify_code, "See the certificates of both sides and what is in between.")
+    return Explanation("tls", what, remedy)

@@ -164,7 +164,7 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def choose_port(ports: list[Port], wanted: str, origin: str) -> tuple[int | None, str]:
-    """The member port and an empty string, or None and the sentence that says why there is none.
+    """The member port and an empty string, or None and the message that says why there is none.
 
     A number is taken as it is; a name must be among *ports*; without either the sole port is taken, and none if there
     are none (a headless Service may have no ports).
@@ -186,15 +186,15 @@ LONGEST_REVISION = 40
 """Digits. etcd's are 64 bits, 20 digits; from 4,300 Python refuses to make a number of them."""
 
 
-def revision_number(revision: str) -> int | None:
+def revision_number(resource_version: str) -> int | None:
     """The resourceVersion as a number, if it is one; those of one resource type may be compared so (KEP-5504)."""
-    return int(revision) if revision.isdecimal() and len(revision) <= LONGEST_REVISION else None
+    return int(resource_version) if resource_version.isdecimal() and len(resource_version) <= LONGEST_REVISION else None
 
 
-def is_older(revision: str, than: str) -> bool:
-    """Whether *revision* is older; unknown, hence no, unless both are numbers."""
-    number, floor = revision_number(revision), revision_number(than)
-    return number is not None and floor is not None and number < floor
+def is_older(resource_version: str, than: str) -> bool:
+    """Whether *resource_version* is older; unknown, hence no, unless both are numbers."""
+    number, minimum = revision_number(resource_version), revision_number(than)
+    return number is not None and minimum is not None and number < minimum
 
 
 def version(meta: Metadata) -> int:

@@ -13,7 +13,7 @@ import sys
 
 import msgspec
 
-from sidecar.membership.member import Group, Member
+from sidecar.membership.member import Member, Report
 from sidecar.membership.union import choose, is_ipv6
 from sidecar.sources.kubernetes.collection import Collection
 from sidecar.sources.kubernetes.objects import (
@@ -139,18 +139,18 @@ class PodProjection(msgspec.Struct, frozen=True, kw_only=True):
     split: str = "off"
     cluster_label: str = ""
 
-    def pod(self, found: Pod) -> Group:
+    def pod(self, found: Pod) -> Report:
         """What a pod says."""
         meta = found.metadata
         origin, version = f"pods/{meta.namespace}/{meta.name}", revision_number(meta.resource_version) or 0
         addresses = _addresses(found.status)
         if not addresses or found.status.phase in {"Succeeded", "Failed"}:
-            return Group(origin, version, {})
+            return Report(origin, version, {})
         port, problem = choose_port(_ports(found.spec, self.projection.port), self.projection.port, _whose(meta))
         if problem:
-            return Group(origin, version, {}, problem)
+            return Report(origin, version, {}, problem)
         member = self._member(found, addresses, port)
-        return Group(origin, version, {member.key: member})
+        return Report(origin, version, {member.key: member})
 
     def _member(self, found: Pod, addresses: tuple[str, ...], port: int | None) -> Member:
         meta, spec = found.metadata, found.spec
@@ -171,13 +171,13 @@ class PodProjection(msgspec.Struct, frozen=True, kw_only=True):
             serving=serving,
             terminating=meta.deletion_timestamp is not None,
             is_self=self.projection.is_self(meta.name, meta.namespace, meta.uid),
-            group=sys.intern(self._group(meta, labels)),
+            rollout=sys.intern(self._rollout(meta, labels)),
             created=meta.creation_timestamp or "",
             cluster=sys.intern(labels.get(self.cluster_label, "")),
             lost=_lost(found.status),
         )
 
-    def _group(self, meta: PodMetadata, labels: dict[str, str]) -> str:
+    def _rollout(self, meta: PodMetadata, labels: dict[str, str]) -> str:
         match self.split:
             case "off":
                 return ""
@@ -264,7 +264,7 @@ def _distinct(containers: list[Container] | None, *, by_name: bool) -> list[Port
 
 
 def _whose(meta: PodMetadata) -> str:
-    """Whose pods have a problem: the controller's, so that a thousand of them make one sentence."""
+    """Whose pods have a problem: the controller's, so that a thousand of them make one message."""
     owner = meta.controller
     if owner:
         return f"the pod template of {owner.kind} {meta.namespace}/{owner.name}"

@@ -32,7 +32,7 @@ from sidecar.sources.kubernetes.stream import Lines
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from sidecar.membership.member import Event, Group
+    from sidecar.membership.member import Event, Report
     from sidecar.observability.metrics import Metrics
     from sidecar.sources.kubernetes.collection import Collection
     from sidecar.sources.kubernetes.connection import Connection
@@ -67,9 +67,9 @@ class Reflector:
         connection: the API server.
         collection: what to follow.
         metrics: where to count.
-        floor: the resourceVersion that a predecessor published, empty if there is none.
+        not_older_than: the resourceVersion that a predecessor published, empty if there is none.
         clock: monotonic seconds.
-        dice: a random number in [0, 1).
+        jitter: a random number in [0, 1).
         timing: the durations.
     """
 
@@ -79,9 +79,9 @@ class Reflector:
         collection: Collection[Any],
         *,
         metrics: Metrics,
-        floor: str,
+        not_older_than: str,
         clock: Callable[[], float],
-        dice: Callable[[], float],
+        jitter: Callable[[], float],
         timing: Timing,
     ) -> None:
         self.scope = collection.scope
@@ -95,12 +95,12 @@ class Reflector:
         self._events = {kind: metrics.events.labels(self.scope, kind) for kind in EVENT_TYPES}
         self._last_sync = metrics.last_sync.labels(self.scope)
         self._up = metrics.source_up.labels(self.scope)
-        self._failing = Backoff(clock=clock, dice=dice, initial=timing.retry, cap=timing.retry_cap)
-        self._refused = Backoff(clock=clock, dice=dice, initial=timing.retry, cap=timing.refused_cap)
+        self._failing = Backoff(clock=clock, jitter=jitter, initial=timing.retry, cap=timing.retry_cap)
+        self._refused = Backoff(clock=clock, jitter=jitter, initial=timing.retry, cap=timing.refused_cap)
         self._clock = clock
-        self._dice = dice
+        self._jitter = jitter
         self._timing = timing
-        self._revision = floor
+        self._resource_version = not_older_than
         self._consistent = False
         self._healthy = False
         self._retried_401 = False
@@ -133,14 +133,14 @@ class Reflector:
                 yield self._failed(error)
                 await self._pause(error)
                 continue
-            self._revision, self._consistent, self._listed_at = listed.revision, False, listed.arrived
+            self._resource_version, self._consistent, self._listed_at = listed.resource_version, False, listed.arrived
             self._doubted = False
             self._answered("LISTED")
             yield listed
             return
 
     async def _list_once(self) -> Listed:
-        groups: list[Group] = []
+        reports: list[Report] = []
         query = {**self._collection.query, **self._list_revision()}
         while True:
             self.progressed = self._clock()
@@ -148,27 +148,29 @@ class Reflector:
             arrived = self._clock()
             try:
                 page = decode_page(body)
-                groups.extend(self._read(item) for item in page.items or ())
+                reports.extend(self._read(item) for item in page.items or ())
             except msgspec.MsgspecError as error:
                 raise SourceError("malformed", f"The list of {self._collection.path} is malformed: {error}.") from error
             if not page.metadata.continue_:
                 break
             query = {**self._collection.query, "continue": page.metadata.continue_}
-        revision = page.metadata.resource_version
-        if not revision:
+        resource_version = page.metadata.resource_version
+        if not resource_version:
             raise SourceError("malformed", f"The list of {self._collection.path} has no resourceVersion.")
-        if not self._consistent and is_older(revision, self._revision):
-            raise SourceError("older", f"The API server listed {revision}, older than {self._revision} seen before.")
-        return Listed(scope=self.scope, groups=tuple(groups), revision=revision, arrived=arrived)
+        if not self._consistent and is_older(resource_version, self._resource_version):
+            raise SourceError(
+                "older", f"The API server listed {resource_version}, older than {self._resource_version} seen before."
+            )
+        return Listed(scope=self.scope, reports=tuple(reports), resource_version=resource_version, arrived=arrived)
 
     def _list_revision(self) -> dict[str, str]:
         if self._consistent:
             return {}
-        if not self._revision and "limit" in self._collection.query:
+        if not self._resource_version and "limit" in self._collection.query:
             return {}  # the watch cache would ignore the limit at 0; it answers a consistent LIST too, since 1.31
-        if not self._revision:
+        if not self._resource_version:
             return {"resourceVersion": "0"}
-        return {"resourceVersion": self._revision, "resourceVersionMatch": "NotOlderThan"}
+        return {"resourceVersion": self._resource_version, "resourceVersionMatch": "NotOlderThan"}
 
     async def _watch(self) -> AsyncIterator[Event]:
         """Watch again and again from the last resourceVersion, until that is of no use."""
@@ -195,11 +197,11 @@ class Reflector:
     async def _connection_events(self) -> AsyncIterator[Event]:
         """One WATCH. Ends with the server's time-out; everything else is a SourceError."""
         self.progressed = started = self._clock()
-        seconds = self._timing.watch_min + (self._timing.watch_max - self._timing.watch_min) * self._dice()
+        seconds = self._timing.watch_min + (self._timing.watch_max - self._timing.watch_min) * self._jitter()
         query = {
             **self._collection.query,
             "watch": "1",
-            "resourceVersion": self._revision,
+            "resourceVersion": self._resource_version,
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(round(seconds)),
         }
@@ -239,30 +241,32 @@ class Reflector:
             said = self._decode_event(line)
             if isinstance(said.object, msgspec.Raw):
                 self._raise_for(said.object)
-            revision = said.object.metadata.resource_version
-            self._check(revision)
-            event = self._event(said.type, said.object, revision, arrived)
+            resource_version = said.object.metadata.resource_version
+            self._check(resource_version)
+            event = self._event(said.type, said.object, resource_version, arrived)
         except msgspec.MsgspecError as error:
             raise SourceError("malformed", f"A line of the watch is malformed: {error}.") from error
-        self._revision = revision
+        self._resource_version = resource_version
         self._answered(said.type)
         return event
 
-    def _check(self, revision: str) -> None:
-        if not revision:
+    def _check(self, resource_version: str) -> None:
+        if not resource_version:
             raise SourceError("malformed", "An event of the watch has no resourceVersion.")
-        if is_older(revision, self._revision):
-            raise SourceError("older", f"The watch went back to {revision}, older than {self._revision} seen before.")
+        if is_older(resource_version, self._resource_version):
+            raise SourceError(
+                "older", f"The watch went back to {resource_version}, older than {self._resource_version} seen before."
+            )
 
-    def _event(self, kind: str, found: Object, revision: str, arrived: float) -> Event | None:
+    def _event(self, kind: str, found: Object, resource_version: str, arrived: float) -> Event | None:
         match kind:
             case "ADDED" | "MODIFIED":
-                group = self._collection.project(found)
-                return Applied(scope=self.scope, group=group, revision=revision, arrived=arrived)
+                report = self._collection.project(found)
+                return Applied(scope=self.scope, report=report, resource_version=resource_version, arrived=arrived)
             case "DELETED":
                 origin = self._collection.origin(found.metadata)
                 self._collection.forget(origin)
-                return Deleted(scope=self.scope, origin=origin, revision=revision, arrived=arrived)
+                return Deleted(scope=self.scope, origin=origin, resource_version=resource_version, arrived=arrived)
             case "BOOKMARK":
                 return None
             case _:
@@ -300,7 +304,7 @@ class Reflector:
     def _failed(self, error: SourceError) -> Failed:
         self._healthy = False
         self._up.set(0)
-        return Failed(scope=self.scope, reason=error.reason, sentence=error.sentence, arrived=self._clock())
+        return Failed(scope=self.scope, reason=error.reason, message=error.message, arrived=self._clock())
 
     def _too_large_for_good(self, error: SourceError) -> bool:
         """Whether the server was behind so often that it will not catch up."""
@@ -315,9 +319,9 @@ class Reflector:
             self._connection.credentials.invalidate()
             if not self._retried_401:
                 self._retried_401 = True
-                log.info("credentials read again", source=self.scope, reason=error.sentence)
+                log.info("credentials read again", source=self.scope, reason=error.message)
                 return
         backoff = self._refused if error.reason == "refused" else self._failing
         delay = backoff.delay(error.retry_after)
-        log.warning("source failing", source=self.scope, reason=error.sentence, retry_seconds=round(delay, 3))
+        log.warning("source failing", source=self.scope, reason=error.message, retry_seconds=round(delay, 3))
         await asyncio.sleep(delay)

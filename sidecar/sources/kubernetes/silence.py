@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Silence:
+class ReadDeadline:
     """A clock that starts again whenever something is heard.
 
     Args:

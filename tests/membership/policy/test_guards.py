@@ -1,4 +1,4 @@
-"""What must be so before the newest set may be published: each guard, its sentence, and its end.
+"""What must be so before the newest set may be published: each guard, its message, and its end.
 
 Out of scope: the shrink guard's own rule (test_policy_leaves), waiting and ending the program (test_keeper).
 """
@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sidecar.membership.policy.guards import REASONS, Guards, Least, Situation
+from sidecar.membership.policy.guards import REASONS, Guards, MinMembers, Situation
 from sidecar.membership.policy.timing import Hold
 
 NEVER = float("inf")
 
-GOOD = Situation(started=100.0, published=False, selected=3, desired=3, turned=100.0)
-SHRINK = Hold(reason="shrink", sentence="60 of 100 members left", until=130.0, leaves_only=True)
+GOOD = Situation(started=100.0, published=False, selected=3, desired=3, changed_at=100.0)
+SHRINK = Hold(reason="shrink", message="60 of 100 members left", until=130.0, leaves_only=True)
 
 
 def situations() -> st.SearchStrategy[Situation]:
@@ -29,11 +29,11 @@ def situations() -> st.SearchStrategy[Situation]:
         problem=st.sampled_from(("", "several ports")),
         failing=st.sampled_from(("", "away")),
         cluster_known=st.booleans(),
-        group_known=st.booleans(),
+        rollout_known=st.booleans(),
         has_self=st.booleans(),
         selected=st.integers(0, 5),
         desired=st.none() | st.integers(0, 5),
-        turned=st.floats(100, 200),
+        changed_at=st.floats(100, 200),
         shrink=st.sampled_from((None, SHRINK)),
     )
 
@@ -42,7 +42,7 @@ def guards() -> st.SearchStrategy[Guards]:
     """Any demands."""
     return st.builds(
         Guards,
-        least=st.builds(Least, st.integers(0, 5)) | st.builds(Least, percent=st.integers(1, 100)),
+        min_members=st.builds(MinMembers, st.integers(0, 5)) | st.builds(MinMembers, percent=st.integers(1, 100)),
         stable_for=st.sampled_from((0.0, 5.0, 50.0)),
         require_self=st.booleans(),
         split_unknown=st.sampled_from(("open", "closed")),
@@ -59,7 +59,7 @@ def guards() -> st.SearchStrategy[Guards]:
             Guards(),
             replace(GOOD, unanswered="still listing"),
             100.0,
-            Hold(reason="not-synced", sentence="no complete answer yet: still listing", until=400.0),
+            Hold(reason="not-synced", message="no complete answer yet: still listing", until=400.0),
             id="no answer",
         ),
         pytest.param(
@@ -68,7 +68,7 @@ def guards() -> st.SearchStrategy[Guards]:
             400.0,
             Hold(
                 reason="not-synced",
-                sentence="No complete answer within --start-timeout: 403: grant it",
+                message="No complete answer within --start-timeout: 403: grant it",
                 until=400.0,
                 over=True,
             ),
@@ -78,14 +78,14 @@ def guards() -> st.SearchStrategy[Guards]:
             Guards(start_outcome="wait"),
             replace(GOOD, unanswered="403: grant it"),
             400.0,
-            Hold(reason="not-synced", sentence="no complete answer yet: 403: grant it", until=NEVER),
+            Hold(reason="not-synced", message="no complete answer yet: 403: grant it", until=NEVER),
             id="no answer in time, and it is to wait",
         ),
         pytest.param(
             Guards(),
             replace(GOOD, unanswered="403: grant it", published=True),
             400.0,
-            Hold(reason="not-synced", sentence="no complete answer yet: 403: grant it", until=NEVER),
+            Hold(reason="not-synced", message="no complete answer yet: 403: grant it", until=NEVER),
             id="no answer, but there are files",
         ),
         pytest.param(
@@ -94,35 +94,37 @@ def guards() -> st.SearchStrategy[Guards]:
             400.0,
             Hold(
                 reason="problem",
-                sentence="No usable answer within --start-timeout: several ports",
+                message="No usable answer within --start-timeout: several ports",
                 until=400.0,
                 over=True,
             ),
             id="no usable answer in time",
         ),
         pytest.param(
-            Guards(least=Least(5)),
+            Guards(min_members=MinMembers(5)),
             GOOD,
             399.0,
-            Hold(reason="min-members", sentence="3 of at least 5 members (--min-members)", until=400.0),
+            Hold(reason="min-members", message="3 of at least 5 members (--min-members)", until=400.0),
             id="too few",
         ),
-        pytest.param(Guards(least=Least(5)), GOOD, 400.0, None, id="too few, and the time is over"),
-        pytest.param(Guards(least=Least(5)), replace(GOOD, published=True), 100.0, None, id="not asked of later files"),
+        pytest.param(Guards(min_members=MinMembers(5)), GOOD, 400.0, None, id="too few, and the time is over"),
         pytest.param(
-            Guards(least=Least(5), start_outcome="wait"),
+            Guards(min_members=MinMembers(5)), replace(GOOD, published=True), 100.0, None, id="not asked of later files"
+        ),
+        pytest.param(
+            Guards(min_members=MinMembers(5), start_outcome="wait"),
             GOOD,
             400.0,
-            Hold(reason="min-members", sentence="3 of at least 5 members (--min-members)", until=NEVER),
+            Hold(reason="min-members", message="3 of at least 5 members (--min-members)", until=NEVER),
             id="too few, and it is to wait",
         ),
         pytest.param(
-            Guards(least=Least(5), start_outcome="exit"),
+            Guards(min_members=MinMembers(5), start_outcome="exit"),
             GOOD,
             400.0,
             Hold(
                 reason="min-members",
-                sentence="The first file cannot be written within --start-timeout:"
+                message="The first file cannot be written within --start-timeout:"
                 " 3 of at least 5 members (--min-members)",
                 until=400.0,
                 over=True,
@@ -130,39 +132,41 @@ def guards() -> st.SearchStrategy[Guards]:
             id="too few, and it is to end",
         ),
         pytest.param(
-            Guards(least=Least(percent=50)),
+            Guards(min_members=MinMembers(percent=50)),
             replace(GOOD, desired=None),
             100.0,
             Hold(
                 reason="min-members",
-                sentence="the desired number of replicas is not known (--min-members 50%)",
+                message="the desired number of replicas is not known (--min-members 50%)",
                 until=400.0,
             ),
             id="half of nobody knows what",
         ),
-        pytest.param(Guards(least=Least(percent=50)), replace(GOOD, desired=6), 100.0, None, id="half of 6 is 3"),
+        pytest.param(
+            Guards(min_members=MinMembers(percent=50)), replace(GOOD, desired=6), 100.0, None, id="half of 6 is 3"
+        ),
         pytest.param(
             Guards(stable_for=5.0),
-            replace(GOOD, turned=120.0),
+            replace(GOOD, changed_at=120.0),
             124.0,
-            Hold(reason="stable-for", sentence="members came or went just now (--stable-for)", until=125.0),
+            Hold(reason="stable-for", message="members came or went just now (--stable-for)", until=125.0),
             id="not yet stable",
         ),
-        pytest.param(Guards(stable_for=5.0), replace(GOOD, turned=120.0), 125.0, None, id="stable"),
+        pytest.param(Guards(stable_for=5.0), replace(GOOD, changed_at=120.0), 125.0, None, id="stable"),
         pytest.param(
             Guards(stable_for=5.0),
-            replace(GOOD, turned=398.0),
+            replace(GOOD, changed_at=398.0),
             399.0,
-            Hold(reason="stable-for", sentence="members came or went just now (--stable-for)", until=400.0),
+            Hold(reason="stable-for", message="members came or went just now (--stable-for)", until=400.0),
             id="not longer than the start timeout",
         ),
         pytest.param(
             Guards(stable_for=5.0),
-            replace(GOOD, turned=120.0, failing="the API server is away"),
+            replace(GOOD, changed_at=120.0, failing="the API server is away"),
             130.0,
             Hold(
                 reason="stable-for",
-                sentence="whether members come or go is not known: the API server is away (--stable-for)",
+                message="whether members come or go is not known: the API server is away (--stable-for)",
                 until=400.0,
             ),
             id="what cannot be seen is not stable",
@@ -198,7 +202,7 @@ def test_while_the_own_group_is_not_known(
     demanded: Guards, published: bool, now: float, reason: str, over: bool
 ) -> None:
     """Nothing is published, also not over a predecessor's file; open ends that with the start timeout, closed never."""
-    hold = demanded.verdict(replace(GOOD, published=published, group_known=False), now)
+    hold = demanded.verdict(replace(GOOD, published=published, rollout_known=False), now)
     assert reason_of(hold) == reason
     assert bool(hold and hold.over) == over
 
@@ -209,7 +213,7 @@ def test_while_the_own_cluster_is_not_known(published: bool, over: bool) -> None
     hold = Guards(split_unknown="open").verdict(replace(GOOD, published=published, cluster_known=False), 400.0)
     assert hold
     assert (hold.reason, hold.over) == ("cluster-id", over)
-    assert "--pod-uid" in hold.sentence
+    assert "--pod-uid" in hold.message
 
 
 def test_self_is_required_of_the_first_file() -> None:
@@ -231,7 +235,7 @@ def test_a_guard_always_ends(demanded: Guards, case: Situation, now: float) -> N
     if hold is None or hold.leaves_only:
         return
     assert hold.reason in REASONS
-    assert hold.sentence
+    assert hold.message
     if now < limit:
         assert now < hold.until <= limit
         assert not hold.over
@@ -254,8 +258,8 @@ def test_files_of_a_predecessor_wait_for_no_gate_of_the_first_file(
 @given(situations(), st.floats(100, 300))
 def test_the_time_limit_publishes_by_default(case: Situation, now: float) -> None:
     """With the default outcome, a complete and usable answer of a known pod is published then, whatever it is."""
-    known = replace(case, unanswered="", problem="", cluster_known=True, group_known=True, shrink=None)
-    demanded = Guards(least=Least(percent=100), stable_for=50.0, require_self=True, start_timeout=0.0)
+    known = replace(case, unanswered="", problem="", cluster_known=True, rollout_known=True, shrink=None)
+    demanded = Guards(min_members=MinMembers(percent=100), stable_for=50.0, require_self=True, start_timeout=0.0)
     assert demanded.verdict(known, now) is None
 
 
@@ -265,18 +269,18 @@ def test_the_time_limit_publishes_by_default(case: Situation, now: float) -> Non
 )
 def test_how_many_the_first_file_must_have(text: str, desired: int, number: int) -> None:
     """A number, or a part of the desired replicas, rounded up."""
-    assert Least.parse(text).of(desired) == number
+    assert MinMembers.parse(text).of(desired) == number
 
 
 @pytest.mark.parametrize("text", ["", "-1", "0%", "101%", "50 %", "all", "1.5"])
 def test_what_is_no_number_of_members(text: str) -> None:
-    """The sentence shows what was given, and what to write."""
+    """The message shows what was given, and what to write."""
     with pytest.raises(ValueError, match="is no number of members: write a number, 1% to 100%, or replicas") as caught:
-        Least.parse(text)
+        MinMembers.parse(text)
     assert repr(text) in str(caught.value)
 
 
 @given(st.integers(0, 9) | st.integers(1, 100).map("{}%".format))
 def test_a_number_of_members_is_written_as_it_is_read(number: int | str) -> None:
-    """In sentences."""
-    assert str(Least.parse(str(number))) == str(number)
+    """In messages."""
+    assert str(MinMembers.parse(str(number))) == str(number)

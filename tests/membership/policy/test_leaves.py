@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.formats.samples import member
-from sidecar.membership.policy.changes import Difference, Step
-from sidecar.membership.policy.leaves import Calm, Departures
+from sidecar.membership.policy.changes import MemberChange, PendingChanges
+from sidecar.membership.policy.leaves import LeavePolicy, LeavingMembers
 from sidecar.membership.policy.rules import Rules
 from sidecar.membership.policy.selection import Selection
-from sidecar.membership.policy.timing import Pace, Pending
+from sidecar.membership.policy.timing import Pace, Window
 
 if TYPE_CHECKING:
     from sidecar.membership.member import Member
@@ -28,52 +28,52 @@ APP = [member(number, f"10.0.0.{number + 1}") for number in range(9)]
 KEYS = [each.key for each in APP]
 
 
-def published(calm: Calm, *found: Member) -> Difference:
+def published(leave_policy: LeavePolicy, *found: Member) -> PendingChanges:
     """A difference with *found* in the file."""
-    difference = Difference(calm, lambda _: True)
+    difference = PendingChanges(leave_policy, lambda _: True)
     difference.note({each.key: each for each in found}, SCOPE, 0.0)
     difference.settle(0.0)
     return difference
 
 
-def in_file(difference: Difference) -> list[str]:
+def in_file(difference: PendingChanges) -> list[str]:
     """Who is published."""
     return sorted(each.name for each in difference.published.values())
 
 
-def leave(difference: Difference, *numbers: int, at: float) -> None:
+def leave(difference: PendingChanges, *numbers: int, at: float) -> None:
     """Some members are not selected any more."""
     difference.note({KEYS[number]: None for number in numbers}, SCOPE, at)
 
 
 def test_without_restraint_what_is_selected_is_what_could_be_published() -> None:
     """Joins, updates and leaves."""
-    difference = published(Calm(), *APP[:2])
+    difference = published(LeavePolicy(), *APP[:2])
     moved = msgspec.structs.replace(APP[0], zone="eu-2")
     difference.note({KEYS[0]: moved, KEYS[1]: None, KEYS[2]: APP[2]}, SCOPE, 5.0)
-    assert difference.outlook(5.0) == (Pending(since=5.0, changed=5.0, leaving=True), None, NEVER)
+    assert difference.outlook(5.0) == (Window(since=5.0, changed=5.0, leaving=True), None, NEVER)
     assert difference.settle(5.0) == {
-        KEYS[0]: Step(APP[0], moved),
-        KEYS[1]: Step(APP[1], None),
-        KEYS[2]: Step(None, APP[2]),
+        KEYS[0]: MemberChange(APP[0], moved),
+        KEYS[1]: MemberChange(APP[1], None),
+        KEYS[2]: MemberChange(None, APP[2]),
     }
     assert difference.outlook(5.0) == (None, None, NEVER)
 
 
 def test_who_left_stays_for_the_hold_down() -> None:
     """And then leaves as if it had left then."""
-    difference = published(Calm(hold_down=10.0), *APP[:3])
+    difference = published(LeavePolicy(hold_down=10.0), *APP[:3])
     leave(difference, 1, at=5.0)
     assert difference.outlook(14.9) == (None, None, 15.0)
     assert difference.settle(14.9) == {}
-    assert difference.outlook(15.0) == (Pending(since=15.0, changed=15.0, leaving=True), None, NEVER)
+    assert difference.outlook(15.0) == (Window(since=15.0, changed=15.0, leaving=True), None, NEVER)
     difference.settle(15.0)
     assert in_file(difference) == ["app-0", "app-2"]
 
 
 def test_who_comes_back_within_the_hold_down_was_never_gone() -> None:
     """And if it leaves again, its time starts again."""
-    difference = published(Calm(hold_down=10.0), *APP[:2])
+    difference = published(LeavePolicy(hold_down=10.0), *APP[:2])
     leave(difference, 1, at=5.0)
     difference.note({KEYS[1]: APP[1]}, SCOPE, 8.0)
     assert difference.outlook(20.0) == (None, None, NEVER)
@@ -83,17 +83,17 @@ def test_who_comes_back_within_the_hold_down_was_never_gone() -> None:
 
 def test_who_comes_back_changed_is_updated() -> None:
     """At once."""
-    difference = published(Calm(hold_down=10.0), APP[0])
+    difference = published(LeavePolicy(hold_down=10.0), APP[0])
     leave(difference, 0, at=5.0)
     moved = msgspec.structs.replace(APP[0], zone="eu-2")
     difference.note({KEYS[0]: moved}, SCOPE, 6.0)
-    assert difference.outlook(6.0).pending == Pending(since=6.0, changed=6.0, leaving=False)
-    assert difference.settle(6.0) == {KEYS[0]: Step(APP[0], moved)}
+    assert difference.outlook(6.0).pending == Window(since=6.0, changed=6.0, leaving=False)
+    assert difference.settle(6.0) == {KEYS[0]: MemberChange(APP[0], moved)}
 
 
 def test_who_was_never_published_is_not_held() -> None:
     """It joined and left between two publications."""
-    difference = published(Calm(hold_down=10.0), APP[0])
+    difference = published(LeavePolicy(hold_down=10.0), APP[0])
     difference.note({KEYS[1]: APP[1]}, SCOPE, 5.0)
     leave(difference, 1, at=5.1)
     assert difference.outlook(5.2) == (None, None, NEVER)
@@ -101,30 +101,30 @@ def test_who_was_never_published_is_not_held() -> None:
 
 def test_a_join_does_not_wait_for_a_member_that_is_held() -> None:
     """It is as isolated as if nobody had left."""
-    difference = published(Calm(hold_down=60.0), *APP[:2])
+    difference = published(LeavePolicy(hold_down=60.0), *APP[:2])
     leave(difference, 1, at=5.0)
     difference.note({KEYS[2]: APP[2]}, SCOPE, 20.0)
     pending = difference.outlook(20.0).pending
-    assert pending == Pending(since=20.0, changed=20.0, leaving=False)
+    assert pending == Window(since=20.0, changed=20.0, leaving=False)
     assert Pace(settle=0.2, settle_max=1.0).due(pending, 0.0) == 20.0
     difference.settle(20.0)
     assert in_file(difference) == ["app-0", "app-1", "app-2"]
 
 
-HALF = Calm(max_shrink=0.5, shrink_hold=30.0)
+HALF = LeavePolicy(max_shrink=0.5, shrink_hold=30.0)
 
 
 def test_more_than_the_part_that_may_leave_is_held_and_told() -> None:
     """Until the time limit."""
     difference = published(HALF, *APP[:4])
     leave(difference, 0, 1, at=5.0)
-    assert difference.outlook(5.1).pending == Pending(since=5.0, changed=5.0, leaving=True)
+    assert difference.outlook(5.1).pending == Window(since=5.0, changed=5.0, leaving=True)
     leave(difference, 2, at=5.1)
     pending, hold, until = difference.outlook(5.2)
     assert pending is None
     assert hold
     assert hold.leaves_only
-    assert hold.sentence.startswith("3 of 4 members left, more than --max-shrink 50% at once")
+    assert hold.message.startswith("3 of 4 members left, more than --max-shrink 50% at once")
     assert hold.until == until == 35.0
     difference.settle(34.9)
     assert len(difference.published) == 4
@@ -163,14 +163,14 @@ def test_a_join_is_published_while_the_guard_holds() -> None:
     difference.note({KEYS[4]: APP[4]}, SCOPE, 6.0)
     pending, hold, _ = difference.outlook(6.0)
     assert hold
-    assert pending == Pending(since=6.0, changed=6.0, leaving=False)
-    assert difference.settle(6.0) == {KEYS[4]: Step(None, APP[4])}
+    assert pending == Window(since=6.0, changed=6.0, leaving=False)
+    assert difference.settle(6.0) == {KEYS[4]: MemberChange(None, APP[4])}
 
 
 def test_who_has_the_address_of_a_member_that_is_held_ends_its_stay() -> None:
     """Two pods of one address are never in the file."""
     selection = Selection(Rules())
-    difference = Difference(Calm(hold_down=60.0, max_shrink=0.1), selection.tolerates)
+    difference = PendingChanges(LeavePolicy(hold_down=60.0, max_shrink=0.1), selection.tolerates)
     difference.note(selection.update([KEYS[0]], {KEYS[0]: APP[0]}), SCOPE, 0.0)
     difference.settle(0.0)
     difference.note(selection.update([KEYS[0]], {}), SCOPE, 5.0)
@@ -185,7 +185,7 @@ def test_neither_guard_keeps_a_member_of_another_family_or_cluster() -> None:
     of = Rules(cluster_id=True)
     mine, six = (msgspec.structs.replace(each, cluster="blue") for each in (APP[0], member(1, "fd00::2")))
     selection = Selection(of)
-    difference = Difference(Calm(hold_down=60.0), selection.tolerates)
+    difference = PendingChanges(LeavePolicy(hold_down=60.0), selection.tolerates)
     own = msgspec.structs.replace(mine, address="", addresses=())
     union = {each.key: each for each in (own, six)}
     difference.note(selection.update(union, union), SCOPE, 0.0)
@@ -205,7 +205,7 @@ def test_neither_guard_keeps_a_member_of_another_family_or_cluster() -> None:
 
 def test_a_seed_that_is_held_is_none_any_more() -> None:
     """The role has passed on."""
-    difference = published(Calm(hold_down=60.0), msgspec.structs.replace(APP[0], seed=True), APP[1])
+    difference = published(LeavePolicy(hold_down=60.0), msgspec.structs.replace(APP[0], seed=True), APP[1])
     difference.note({KEYS[0]: None, KEYS[1]: msgspec.structs.replace(APP[1], seed=True)}, SCOPE, 5.0)
     difference.settle(5.0)
     assert [(each.name, each.seed) for each in difference.published.values()] == [("app-0", False), ("app-1", True)]
@@ -213,7 +213,7 @@ def test_a_seed_that_is_held_is_none_any_more() -> None:
 
 def test_time_does_not_go_back() -> None:
     """An event that says that it arrived before another one arrived with it: no member stays longer for it."""
-    departures = Departures(Calm(hold_down=10.0))
+    departures = LeavingMembers(LeavePolicy(hold_down=10.0))
     departures.leave("a", SCOPE, 5.0)
     departures.leave("b", SCOPE, 3.0)
     assert departures.judge(14.0, 2).until == 15.0
@@ -225,7 +225,7 @@ MOVES = st.lists(
     max_size=30,
 )
 CALMS = st.builds(
-    Calm,
+    LeavePolicy,
     hold_down=st.sampled_from((0.0, 5.0)),
     max_shrink=st.sampled_from((0.0, 0.3, 0.5, 1.0)),
     shrink_hold=st.sampled_from((0.0, 30.0)),
@@ -233,9 +233,9 @@ CALMS = st.builds(
 
 
 @given(CALMS, MOVES)
-def test_joins_never_wait_and_leaves_always_end(calm: Calm, moves: list[tuple[float, int, str]]) -> None:
+def test_joins_never_wait_and_leaves_always_end(leave_policy: LeavePolicy, moves: list[tuple[float, int, str]]) -> None:
     """Whenever something is published, every join is in it, and nobody who left longer ago than both limits."""
-    difference = published(calm, *APP[:5])
+    difference = published(leave_policy, *APP[:5])
     selected = dict.fromkeys(KEYS[:5], 0.0)
     gone: dict[str, float] = {}
     now = 0.0
@@ -264,19 +264,19 @@ def test_joins_never_wait_and_leaves_always_end(calm: Calm, moves: list[tuple[fl
         if what == "publish":
             difference.settle(now)
             assert selected.keys() <= difference.published.keys()
-            limit = calm.hold_down + calm.shrink_hold
+            limit = leave_policy.hold_down + leave_policy.shrink_hold
             assert all(now < gone[key] + limit for key in difference.published.keys() - selected.keys())
-    end = now + calm.hold_down + calm.shrink_hold
+    end = now + leave_policy.hold_down + leave_policy.shrink_hold
     difference.settle(end)
     assert difference.published.keys() == selected.keys()
 
 
 @given(CALMS, MOVES)
 def test_one_publication_takes_no_more_than_the_part_that_may_leave_unconfirmed(
-    calm: Calm, moves: list[tuple[float, int, str]]
+    leave_policy: LeavePolicy, moves: list[tuple[float, int, str]]
 ) -> None:
     """Those beyond it left before a list, or longer ago than the limit."""
-    difference = published(calm, *APP[:5])
+    difference = published(leave_policy, *APP[:5])
     gone: dict[str, float] = {}
     now, listed = 0.0, -1.0
     for after, number, what in moves:
@@ -296,16 +296,16 @@ def test_one_publication_takes_no_more_than_the_part_that_may_leave_unconfirmed(
             size = len(difference.published)
             difference.settle(now)
             taken = before - difference.published.keys()
-            young = [key for key in taken if now < gone[key] + calm.hold_down + calm.shrink_hold]
+            young = [key for key in taken if now < gone[key] + leave_policy.hold_down + leave_policy.shrink_hold]
             doubtful = [key for key in young if listed <= gone[key]]
-            assert len(doubtful) <= calm.max_shrink * size
-            assert all(now >= gone[key] + calm.hold_down for key in taken)
+            assert len(doubtful) <= leave_policy.max_shrink * size
+            assert all(now >= gone[key] + leave_policy.hold_down for key in taken)
 
 
 @pytest.mark.parametrize(("shrunk", "size", "held"), [(1, 2, False), (2, 3, True), (1, 1, True), (5, 10, False)])
 def test_exactly_the_part_may_leave(shrunk: int, size: int, held: bool) -> None:
     """More than half is more than half."""
-    departures = Departures(HALF)
+    departures = LeavingMembers(HALF)
     for number in range(shrunk):
         departures.leave(f"app-{number}", SCOPE, 1.0)
     assert (departures.judge(1.0, size).hold is not None) == held
@@ -313,21 +313,21 @@ def test_exactly_the_part_may_leave(shrunk: int, size: int, held: bool) -> None:
 
 def test_another_source_keeps_nobody_of_the_one_before() -> None:
     """Neither who leaves with it nor who was held already: two sources are never published together."""
-    difference = published(Calm(hold_down=60.0, max_shrink=0.0), *APP[:3])
+    difference = published(LeavePolicy(hold_down=60.0, max_shrink=0.0), *APP[:3])
     leave(difference, 0, at=5.0)
     named = msgspec.structs.replace(APP[1], name="", uid="")
     difference.turn({KEYS[1]: None, KEYS[2]: None, named.key: named}, 6.0)
-    assert difference.outlook(6.0) == (Pending(since=6.0, changed=6.0, leaving=True), None, NEVER)
+    assert difference.outlook(6.0) == (Window(since=6.0, changed=6.0, leaving=True), None, NEVER)
     difference.settle(6.0)
     assert list(difference.published) == [named.key]
 
 
 def test_another_source_with_the_same_members_is_published_too() -> None:
     """A body may name it."""
-    difference = published(Calm(), APP[0])
+    difference = published(LeavePolicy(), APP[0])
     difference.turn({}, 6.0)
-    assert difference.outlook(6.0).pending == Pending(since=6.0, changed=6.0, leaving=False)
+    assert difference.outlook(6.0).pending == Window(since=6.0, changed=6.0, leaving=False)
     difference.note({KEYS[1]: APP[1]}, SCOPE, 9.0)
-    assert difference.outlook(9.0).pending == Pending(since=6.0, changed=9.0, leaving=False)
-    assert difference.settle(9.0) == {KEYS[1]: Step(None, APP[1])}
+    assert difference.outlook(9.0).pending == Window(since=6.0, changed=9.0, leaving=False)
+    assert difference.settle(9.0) == {KEYS[1]: MemberChange(None, APP[1])}
     assert difference.outlook(9.0).pending is None

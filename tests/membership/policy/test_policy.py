@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from sidecar.formats import FORMATS, render
 from sidecar.formats.samples import member
-from sidecar.membership.member import Applied, Event, Group, Listed, Member, State, fold
-from sidecar.membership.policy.leaves import Calm
+from sidecar.membership.member import Applied, Event, Listed, Member, Report, State, fold
+from sidecar.membership.policy.leaves import LeavePolicy
 from sidecar.membership.policy.rules import Own, Rules
 from sidecar.membership.policy.selection import Selection
-from sidecar.membership.policy.timing import Pace, Pending
+from sidecar.membership.policy.timing import Pace, Window
 from sidecar.membership.union import Union, choose, merge
 from sidecar.output.pipeline import Pipeline, Track
 from tests.support.strategies import SCOPES, histories, rules
@@ -32,10 +32,10 @@ RULES = Rules()
 
 def union_from_nothing(state: State, family: str) -> dict[str, Member]:
     """The specification of the union: collect the sightings of each key, then merge."""
-    sightings: dict[str, list[tuple[Group, Member]]] = {}
-    for group in state.groups.values():
-        for key, found in group.members.items():
-            sightings.setdefault(key, []).append((group, found))
+    sightings: dict[str, list[tuple[Report, Member]]] = {}
+    for report in state.reports.values():
+        for key, found in report.members.items():
+            sightings.setdefault(key, []).append((report, found))
     return {key: seen[0][1] if len(seen) == 1 else merge(seen, family) for key, seen in sightings.items()}
 
 
@@ -49,7 +49,9 @@ def selection_from_nothing(union: dict[str, Member], own: Own, of: Rules) -> dic
 
 def new_pipeline(family: str = "auto", of: Rules = RULES) -> Pipeline:
     """A pipeline with every format."""
-    return Pipeline([Track("endpointslice", SCOPES, family)], list(FORMATS.values()), rules=of, calm=Calm())
+    return Pipeline(
+        [Track("endpointslice", SCOPES, family)], list(FORMATS.values()), rules=of, leave_policy=LeavePolicy()
+    )
 
 
 @given(histories(), FAMILIES)
@@ -57,9 +59,9 @@ def test_the_union_is_the_union_made_from_nothing(history: list[Event], family: 
     """Following every event gives what looking once at the end gives."""
     union, state = Union(family), State.of(SCOPES)
     for event in history:
-        before, known = dict(union.members), state.groups
+        before, known = dict(union.members), state.reports
         state = fold(state, event)
-        changed = union.update({origin: state.groups.get(origin) for origin in known.keys() | state.groups.keys()})
+        changed = union.update({origin: state.reports.get(origin) for origin in known.keys() | state.reports.keys()})
         assert changed == {key for key in before.keys() | union.members if before.get(key) != union.members.get(key)}
     assert union.members == union_from_nothing(state, family)
 
@@ -90,8 +92,8 @@ def test_policy_adds_no_member_that_the_source_did_not_report(history: list[Even
         pipeline.take(event)
     reported = {
         (key, address)
-        for group in pipeline.state.groups.values()
-        for key, found in group.members.items()
+        for report in pipeline.state.reports.values()
+        for key, found in report.members.items()
         for address in found.addresses
     }
     assert {(key, found.address) for key, found in pipeline.selected.items()} <= reported
@@ -113,8 +115,8 @@ def test_what_is_pending_is_the_difference_to_what_was_rendered(history: list[Ev
 
 def applied(origin: str, version: int, *found: Member, arrived: float = 0.0) -> Applied:
     """A slice of the first scope."""
-    group = Group(f"endpointslice/default/{origin}", version, {each.key: each for each in found})
-    return Applied(scope=SCOPES[0], group=group, revision=str(version), arrived=arrived)
+    report = Report(f"endpointslice/default/{origin}", version, {each.key: each for each in found})
+    return Applied(scope=SCOPES[0], report=report, resource_version=str(version), arrived=arrived)
 
 
 def test_a_member_that_moves_between_slices_is_never_missing_if_it_is_quick() -> None:
@@ -123,7 +125,7 @@ def test_a_member_that_moves_between_slices_is_never_missing_if_it_is_quick() ->
     pipeline.take(applied("a", 1, member(0, "10.0.0.1")))
     pipeline.render(NEVER)
     pipeline.take(applied("a", 2, arrived=1.0))
-    assert pipeline.outlook(1.0).pending == Pending(since=1.0, changed=1.0, leaving=True)
+    assert pipeline.outlook(1.0).pending == Window(since=1.0, changed=1.0, leaving=True)
     pipeline.take(applied("b", 3, member(0, "10.0.0.1"), arrived=1.05))
     assert pipeline.outlook(1.05).pending is None
 
@@ -228,7 +230,7 @@ PACE = Pace(settle=0.2, settle_max=1.0)
 )
 def test_when_a_change_is_due(since: float, changed: float, leaving: bool, published: float, due: float) -> None:
     """Joins are fast, leaves are calm."""
-    pending = Pending(since=since, changed=changed, leaving=leaving)
+    pending = Window(since=since, changed=changed, leaving=leaving)
     assert PACE.due(pending, published) == pytest.approx(due)
 
 
@@ -243,7 +245,7 @@ def test_a_change_is_never_held_longer_than_the_ceiling(
 ) -> None:
     """Whatever goes on, a change is due within settle-max (or settle, if that is longer)."""
     pace = Pace(settle=settle, settle_max=longest)
-    due = pace.due(Pending(since=since, changed=since + after, leaving=leaving), published)
+    due = pace.due(Window(since=since, changed=since + after, leaving=leaving), published)
     assert since <= due <= since + max(settle, longest)
 
 
@@ -252,7 +254,9 @@ def test_a_change_tells_who_joined_left_and_was_updated() -> None:
     pipeline = new_pipeline()
     pipeline.take(
         Listed(
-            scope=SCOPES[0], groups=(applied("a", 1, member(1, "10.0.0.2"), member(0, "10.0.0.1")).group,), revision="1"
+            scope=SCOPES[0],
+            reports=(applied("a", 1, member(1, "10.0.0.2"), member(0, "10.0.0.1")).report,),
+            resource_version="1",
         )
     )
     assert [each.name for each in pipeline.render(NEVER).joined] == ["app-0", "app-1"]

@@ -105,12 +105,12 @@ def test_it_is_the_selection_made_from_nothing(of: Rules, history: list[list[tup
 
 
 @given(rules(), st.lists(members(), max_size=10), st.randoms(use_true_random=False), st.data())
-def test_order_and_chunking_do_not_matter(of: Rules, found: list[Member], dice: Any, data: st.DataObject) -> None:  # noqa: ANN401
+def test_order_and_chunking_do_not_matter(of: Rules, found: list[Member], jitter: Any, data: st.DataObject) -> None:  # noqa: ANN401
     """The same members, heard of in any order and any portions, are the same selection."""
     union = {each.key: each for each in found}
     at_once = select(of, union.values())
     order = list(union)
-    dice.shuffle(order)
+    jitter.shuffle(order)
     selection, known = Selection(of), dict[str, "Member"]()
     while order:
         size = data.draw(st.integers(1, len(order)))
@@ -140,8 +140,8 @@ def test_what_holds_of_every_selection(of: Rules, found: list[Member]) -> None:
     assert sum(each.seed for each in selected) <= of.seed
     if of.cluster_id:
         assert {each.cluster for each in selected} <= {selection.own.cluster} - {""}
-    if of.split and (of.split_unknown == "closed" or selection.own.group):
-        assert {each.group for each in selected} <= {selection.own.group} - {""}
+    if of.split and (of.split_unknown == "closed" or selection.own.rollout):
+        assert {each.rollout for each in selected} <= {selection.own.rollout} - {""}
     if of.own_pod == "exclude":
         assert not any(each.is_self for each in selected)
 
@@ -191,9 +191,9 @@ def test_conditions(of: Rules, found: tuple[Member, ...], selected: tuple[Member
     assert select(of, found).members == {each.key: each for each in selected}
 
 
-SELF = made(0, "10.0.0.10", group="new", cluster="blue")
-MATE = made(1, group="new", cluster="blue")
-OTHER = made(2, group="old", cluster="green")
+SELF = made(0, "10.0.0.10", rollout="new", cluster="blue")
+MATE = made(1, rollout="new", cluster="blue")
+OTHER = made(2, rollout="old", cluster="green")
 NOBODY = made(3)
 
 
@@ -226,17 +226,17 @@ def test_the_own_group_is_known_even_if_the_own_pod_cannot_be_published() -> Non
     """Not yet an address: its labels are there all the same."""
     starting = msgspec.structs.replace(SELF, address="", addresses=(), ready=False)
     selection = select(Rules(split=True), (starting, MATE, OTHER))
-    assert selection.group_known
+    assert selection.rollout_known
     assert not selection.has_self
     assert names(selection) == ["app-1"]
 
 
 def test_what_the_own_pod_was_stays_known_when_it_is_gone() -> None:
-    """Its file must not open to other groups while it terminates."""
+    """Its file must not open to other rollouts while it terminates."""
     of = Rules(split=True, split_unknown="open", cluster_id=True)
     selection = select(of, (SELF, MATE, OTHER))
     selection.update([SELF.key], {each.key: each for each in (MATE, OTHER)})
-    assert selection.group_known
+    assert selection.rollout_known
     assert selection.cluster_known
     assert names(selection) == ["app-1"]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.sources.dns.confirmation import Belief, Confirmation
+from sidecar.sources.dns.confirmation import ConfirmationPolicy, ConfirmedRecords
 from sidecar.sources.dns.names import (
     Nameserver,
     cluster_domain,
@@ -111,13 +111,13 @@ def address_records(*addresses: str) -> tuple[Record, ...]:
 
 def test_an_address_is_a_ready_member_without_a_name() -> None:
     """Its port is the given number, and it is self if the address is one's own."""
-    members = WANTED.group("o", address_records("10.0.0.1", "10.0.0.2")).members
+    members = WANTED.report("o", address_records("10.0.0.1", "10.0.0.2")).members
     told = [(m.name, m.address, m.port, m.ready, m.serving, m.terminating, m.is_self) for m in members.values()]
     assert sorted(told) == [
         ("", "10.0.0.1", None, True, True, False, False),
         ("", "10.0.0.2", None, True, True, False, True),
     ]
-    numbered = Wanted(service="web", namespace="default", port="5701").group("o", address_records("10.0.0.1"))
+    numbered = Wanted(service="web", namespace="default", port="5701").report("o", address_records("10.0.0.1"))
     assert [member.port for member in numbered.members.values()] == [5701]
 
 
@@ -125,16 +125,16 @@ def test_an_address_is_a_ready_member_without_a_name() -> None:
 def test_a_hostname_joins_the_addresses_of_both_families(family: str, address: str) -> None:
     """It is the member's name, and the port is the record's."""
     wanted = Wanted(service="web", namespace="default", port="http", family=family)
-    group = wanted.group("o", [Record(f"web-0.{NAME}", ("10.0.0.2", "fd00::2"), 8080)])
-    (member,) = group.members.values()
+    report = wanted.report("o", [Record(f"web-0.{NAME}", ("10.0.0.2", "fd00::2"), 8080)])
+    (member,) = report.members.values()
     assert (member.name, member.hostname, member.address, member.port) == ("web-0", "web-0", address, 8080)
     assert member.addresses == ("10.0.0.2", "fd00::2")
 
 
 def test_pods_that_share_a_hostname_stay_apart() -> None:
     """Each is its address, and none is lost."""
-    group = WANTED.group("o", [Record(f"same.{NAME}", ("10.0.0.1", "10.0.0.3"), 8080)])
-    assert sorted((m.name, m.hostname, m.address) for m in group.members.values()) == [
+    report = WANTED.report("o", [Record(f"same.{NAME}", ("10.0.0.1", "10.0.0.3"), 8080)])
+    assert sorted((m.name, m.hostname, m.address) for m in report.members.values()) == [
         ("", "same", "10.0.0.1"),
         ("", "same", "10.0.0.3"),
     ]
@@ -144,13 +144,13 @@ def test_of_two_ports_of_one_target_the_lower_counts() -> None:
     """Whatever their order."""
     both = [Record(f"web-0.{NAME}", ("10.0.0.1",), port) for port in (8081, 8080)]
     for records in (both, both[::-1]):
-        assert [member.port for member in WANTED.group("o", records).members.values()] == [8080]
+        assert [member.port for member in WANTED.report("o", records).members.values()] == [8080]
 
 
 def test_a_target_without_a_hostname_is_its_address() -> None:
     """As CoreDNS writes it."""
-    group = WANTED.group("o", [Record(f"10-0-0-1.{NAME}", ("10.0.0.1",), 8080)])
-    assert [(m.name, m.hostname, m.address) for m in group.members.values()] == [("", "", "10.0.0.1")]
+    report = WANTED.report("o", [Record(f"10-0-0-1.{NAME}", ("10.0.0.1",), 8080)])
+    assert [(m.name, m.hostname, m.address) for m in report.members.values()] == [("", "", "10.0.0.1")]
 
 
 _SRV = st.builds(
@@ -162,23 +162,23 @@ _SRV = st.builds(
 
 
 @given(st.lists(_SRV, max_size=8), st.randoms(use_true_random=False))
-def test_the_order_of_the_records_does_not_matter(records: list[Record], dice: random.Random) -> None:
+def test_the_order_of_the_records_does_not_matter(records: list[Record], jitter: random.Random) -> None:
     """Nor how often one is there."""
     shuffled = records + records[:2]
-    dice.shuffle(shuffled)
-    assert WANTED.group("o", shuffled) == WANTED.group("o", records)
+    jitter.shuffle(shuffled)
+    assert WANTED.report("o", shuffled) == WANTED.report("o", records)
 
 
 # --- belief
 
 A = Answered(name=NAME, records=address_records("10.0.0.1", "10.0.0.2"), ttl=5.0)
 GONE = Absent(name=NAME, code="NXDOMAIN", ttl=5.0)
-AWAY = Unknown(reason="timeout", sentence="away")
+AWAY = Unknown(reason="timeout", message="away")
 
 
 def believe(*steps: tuple[float, Outcome]) -> tuple[list[bool], object]:
     """After which of the answers to one question there was no doubt, and what is believed in the end."""
-    belief = Belief(["A"], Confirmation())
+    belief = ConfirmedRecords(["A"], ConfirmationPolicy())
     certain = [belief.take({"A": outcome}, now) is None for now, outcome in steps]
     return certain, belief.records["A"]
 
@@ -218,7 +218,7 @@ def test_a_negative_ttl_of_a_day_does_not_hold_for_a_day() -> None:
 
 def test_a_family_that_the_service_does_not_have_is_no_doubt() -> None:
     """An IPv4 cluster answers AAAA with NODATA from the first moment."""
-    belief = Belief(["A", "AAAA"], Confirmation())
+    belief = ConfirmedRecords(["A", "AAAA"], ConfirmationPolicy())
     nodata = Absent(name=NAME, code="NODATA", ttl=5.0)
     assert belief.take({"A": A, "AAAA": nodata}, 0.0) is None
     assert belief.records == {"A": A.records, "AAAA": ()}
@@ -226,7 +226,7 @@ def test_a_family_that_the_service_does_not_have_is_no_doubt() -> None:
 
 def test_a_family_that_had_members_is_confirmed_like_a_name() -> None:
     """Even while the other one answers."""
-    belief = Belief(["A", "AAAA"], Confirmation())
+    belief = ConfirmedRecords(["A", "AAAA"], ConfirmationPolicy())
     both = Answered(name=NAME, records=address_records("fd00::1"), ttl=5.0)
     assert belief.take({"A": A, "AAAA": both}, 0.0) is None
     doubt = belief.take({"A": A, "AAAA": GONE}, 10.0)
@@ -240,16 +240,16 @@ def test_a_family_that_had_members_is_confirmed_like_a_name() -> None:
 )
 def test_an_absence_at_first_says_what_to_look_at(code: str, advice: str) -> None:
     """A name that is there without addresses is another mistake than a name that is not."""
-    doubt = Belief(["A"], Confirmation()).take({"A": Absent(name=NAME, code=code, ttl=5.0)}, 0.0)
+    doubt = ConfirmedRecords(["A"], ConfirmationPolicy()).take({"A": Absent(name=NAME, code=code, ttl=5.0)}, 0.0)
     assert doubt
     assert doubt.reason == "absent"
-    assert NAME in doubt.sentence
-    assert advice in doubt.sentence
+    assert NAME in doubt.message
+    assert advice in doubt.message
 
 
 def test_a_failure_explains_more_than_an_absence() -> None:
     """Of two doubts the failure is told."""
-    belief = Belief(["A", "AAAA"], Confirmation())
+    belief = ConfirmedRecords(["A", "AAAA"], ConfirmationPolicy())
     assert belief.take({"A": GONE, "AAAA": AWAY}, 0.0) == AWAY
     assert not belief.complete
 
@@ -272,7 +272,7 @@ _HISTORY = st.lists(st.tuples(st.sampled_from([0.5, 2.0, 5.0, 30.0]), _OUTCOMES)
 @given(_HISTORY)
 def test_an_empty_set_always_has_its_confirmations(history: list[tuple[float, Outcome]]) -> None:
     """Whatever came before: the last three were absences, and the row is older than its first may be cached."""
-    belief, now = Belief(["A"], Confirmation()), 0.0
+    belief, now = ConfirmedRecords(["A"], ConfirmationPolicy()), 0.0
     row: list[tuple[float, Absent]] = []
     for wait, outcome in history:
         now += wait
@@ -291,7 +291,7 @@ def test_an_empty_set_always_has_its_confirmations(history: list[tuple[float, Ou
 @given(_HISTORY)
 def test_every_doubt_about_an_absence_ends(history: list[tuple[float, Outcome]]) -> None:
     """However it began, ten minutes of absence are believed."""
-    belief, now = Belief(["A"], Confirmation()), 0.0
+    belief, now = ConfirmedRecords(["A"], ConfirmationPolicy()), 0.0
     for wait, outcome in history:
         now += wait
         belief.take({"A": outcome}, now)

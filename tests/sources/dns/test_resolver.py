@@ -16,7 +16,7 @@ import pytest
 from sidecar.observability.metrics import Metrics
 from sidecar.sources.dns.names import Nameserver
 from sidecar.sources.dns.records import Absent, Answered, Record, Unknown
-from sidecar.sources.dns.resolver import Patience, Resolver
+from sidecar.sources.dns.resolver import Resolver, Timeouts
 from sidecar.sources.dns.responses import failure
 from tests.support.nameserver import SOA, Zone, absent, records, refusal, serving, silence, truncated
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 NAME = "web.default.svc"
 ABSOLUTE = "web.default.svc.cluster.local."
-PATIENCE = Patience(answer=0.2, question=0.5)
+PATIENCE = Timeouts(answer=0.2, question=0.5)
 
 
 def resolver(zone: Zone, *, metrics: Metrics | None = None) -> Resolver:
     """Asks the server of *zone*."""
-    return Resolver(servers=[zone.server], zone="cluster.local", metrics=metrics or Metrics([]), patience=PATIENCE)
+    return Resolver(servers=[zone.server], zone="cluster.local", metrics=metrics or Metrics([]), timeouts=PATIENCE)
 
 
 async def outcome(answer: Answer, kind: str = "A", *, tcp: bool = True) -> tuple[Outcome, Zone]:
@@ -110,13 +110,13 @@ UNKNOWN = {
 }
 
 
-@pytest.mark.parametrize(("answer", "reason", "sentence"), UNKNOWN.values(), ids=UNKNOWN)
-async def test_anything_else_is_no_answer(answer: Answer, reason: str, sentence: str) -> None:
+@pytest.mark.parametrize(("answer", "reason", "message"), UNKNOWN.values(), ids=UNKNOWN)
+async def test_anything_else_is_no_answer(answer: Answer, reason: str, message: str) -> None:
     """And says what to do."""
     found, _ = await outcome(answer)
     assert isinstance(found, Unknown)
     assert found.reason == reason
-    assert sentence in found.sentence
+    assert message in found.message
 
 
 async def test_a_truncated_answer_comes_over_tcp() -> None:
@@ -133,7 +133,7 @@ async def test_a_truncated_answer_without_tcp_names_the_cure() -> None:
     found, _ = await outcome(truncated(silence), tcp=False)
     assert isinstance(found, Unknown)
     assert found.reason == "refused"
-    assert "let TCP to its port through" in found.sentence
+    assert "let TCP to its port through" in found.message
 
 
 def test_time_that_is_over_before_tcp_names_the_cure_as_well() -> None:
@@ -142,7 +142,7 @@ def test_time_that_is_over_before_tcp_names_the_cure_as_well() -> None:
     tried = ("Do53:10.0.0.1@53", False, 53, truncation, None)
     found, code = failure("web. A", "10.0.0.1:53", [tried])
     assert (found.reason, code) == ("timeout", "NONE")
-    assert "of 10.0.0.1:53 to web. A is too long for UDP, and TCP gets no answer" in found.sentence
+    assert "of 10.0.0.1:53 to web. A is too long for UDP, and TCP gets no answer" in found.message
 
 
 async def test_a_second_server_is_asked_where_the_first_fails() -> None:
@@ -156,11 +156,11 @@ async def test_a_second_server_is_asked_where_the_first_fails() -> None:
 
 async def test_no_route_to_the_server_says_so() -> None:
     """An address that no socket can send to."""
-    unreachable = Resolver(servers=[Nameserver("255.255.255.255")], zone="x", metrics=Metrics([]), patience=PATIENCE)
+    unreachable = Resolver(servers=[Nameserver("255.255.255.255")], zone="x", metrics=Metrics([]), timeouts=PATIENCE)
     found = await unreachable.ask(NAME, "A")
     assert isinstance(found, Unknown)
     assert found.reason == "connection"
-    assert "255.255.255.255:53 cannot be asked for web.default.svc.x. A" in found.sentence
+    assert "255.255.255.255:53 cannot be asked for web.default.svc.x. A" in found.message
 
 
 async def test_an_impossible_name_is_no_crash() -> None:
@@ -222,9 +222,9 @@ async def test_a_given_zone_wins(tmp_path: Path) -> None:
     """Over the one in resolv.conf, though the servers are those there."""
     conf = tmp_path / "resolv.conf"
     conf.write_text("nameserver 255.255.255.255\nsearch svc.corp.example\n")
-    found = await Resolver(zone="x.y", metrics=Metrics([]), resolv_conf=conf, patience=PATIENCE).ask(NAME, "A")
+    found = await Resolver(zone="x.y", metrics=Metrics([]), resolv_conf=conf, timeouts=PATIENCE).ask(NAME, "A")
     assert isinstance(found, Unknown)
-    assert "255.255.255.255:53 cannot be asked for web.default.svc.x.y. A" in found.sentence
+    assert "255.255.255.255:53 cannot be asked for web.default.svc.x.y. A" in found.message
 
 
 @pytest.mark.parametrize("content", [None, "", "search svc.cluster.local\n", "nameserver dns.example.org\n"])
@@ -233,15 +233,15 @@ async def test_no_server_at_all_says_so_and_is_looked_for_again(tmp_path: Path, 
     conf = tmp_path / "resolv.conf"
     if content is not None:
         conf.write_text(content)
-    asking = Resolver(metrics=Metrics([]), resolv_conf=conf, patience=PATIENCE)
+    asking = Resolver(metrics=Metrics([]), resolv_conf=conf, timeouts=PATIENCE)
     found = await asking.ask(NAME, "A")
     assert isinstance(found, Unknown)
     assert found.reason == "not_found"
-    assert f"{conf} names no DNS server" in found.sentence
+    assert f"{conf} names no DNS server" in found.message
     conf.write_text("nameserver 255.255.255.255\n")
     found = await asking.ask(NAME, "A")
     assert isinstance(found, Unknown)
-    assert "255.255.255.255" in found.sentence
+    assert "255.255.255.255" in found.message
 
 
 async def test_resolv_conf_is_read_again_after_a_failure_only(tmp_path: Path) -> None:
@@ -304,11 +304,11 @@ async def test_shuffled_records_are_the_same_answer() -> None:
 
 
 async def test_an_address_of_ipv6_can_be_a_server() -> None:
-    """In brackets in sentences."""
+    """In brackets in messages."""
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as mute:
         mute.bind(("::1", 0))
         port = mute.getsockname()[1]
-        silent = Resolver(servers=[Nameserver("::1", port)], zone="x", metrics=Metrics([]), patience=PATIENCE)
+        silent = Resolver(servers=[Nameserver("::1", port)], zone="x", metrics=Metrics([]), timeouts=PATIENCE)
         found = await silent.ask(NAME, "A")
     assert isinstance(found, Unknown)
-    assert f"[::1]:{port}" in found.sentence
+    assert f"[::1]:{port}" in found.message

@@ -31,7 +31,7 @@ SERVICE = "web.default.svc"
 PORT = "_http._tcp.web.default.svc"
 GONE = Absent(name=SERVICE + ZONE, code="NXDOMAIN", ttl=5.0)
 NODATA = Absent(name=SERVICE + ZONE, code="NODATA", ttl=5.0)
-AWAY = Unknown(reason="timeout", sentence="Nobody answers.")
+AWAY = Unknown(reason="timeout", message="Nobody answers.")
 
 
 class Asked(NamedTuple):
@@ -100,13 +100,13 @@ def poll(
     port: str = "",
     family: str = "auto",
     metrics: Metrics | None = None,
-    dice: Callable[[], float] = lambda: 0.0,
+    jitter: Callable[[], float] = lambda: 0.0,
 ) -> Dns:
     """A source of the script, without jitter."""
     metrics = metrics or Metrics([])
     wanted = Wanted(service="web", namespace="default", port=port, family=family)
     metrics.expect("dns/default/web")
-    return Dns(resolver, wanted, metrics=metrics, clock=asyncio.get_running_loop().time, dice=dice)
+    return Dns(resolver, wanted, metrics=metrics, clock=asyncio.get_running_loop().time, jitter=jitter)
 
 
 async def told(source: Dns, seconds: float) -> list[Event]:
@@ -120,9 +120,9 @@ def who(event: Event) -> set[str]:
     """The addresses in an event."""
     match event:
         case Listed():
-            return {member.address for group in event.groups for member in group.members.values()}
+            return {member.address for report in event.reports for member in report.members.values()}
         case Applied():
-            return {member.address for member in event.group.members.values()}
+            return {member.address for member in event.report.members.values()}
         case _:
             raise AssertionError(event)
 
@@ -140,8 +140,8 @@ async def test_only_the_wanted_family_is_asked_for(family: str, kinds: list[str]
     assert resolver.questions == [(SERVICE, kind) for kind in kinds]
     assert {asked.at for asked in resolver.asked} == {0.0}
     assert isinstance(listed, Listed)
-    assert [group.origin for group in listed.groups] == [f"dns/default/web/{kind}" for kind in kinds]
-    assert listed.revision == ""
+    assert [report.origin for report in listed.reports] == [f"dns/default/web/{kind}" for kind in kinds]
+    assert listed.resource_version == ""
 
 
 async def test_a_named_port_is_asked_for_as_srv_alone() -> None:
@@ -150,7 +150,7 @@ async def test_a_named_port_is_asked_for_as_srv_alone() -> None:
     (listed,) = await told(poll(resolver, port="http"), 1)
     assert resolver.questions == [(PORT, "SRV")]
     assert isinstance(listed, Listed)
-    (member,) = listed.groups[0].members.values()
+    (member,) = listed.reports[0].members.values()
     assert (member.name, member.address, member.port) == ("web-0", "10.0.0.1", 8080)
 
 
@@ -168,7 +168,7 @@ async def test_targets_without_addresses_are_found_by_the_services_own_or_one_by
     )
     (listed,) = await told(poll(resolver, port="http"), 1)
     assert isinstance(listed, Listed)
-    members = listed.groups[0].members.values()
+    members = listed.reports[0].members.values()
     assert sorted((member.name, member.addresses) for member in members) == [
         ("", ("10.0.0.1",)),
         ("", ("fd00::1",)),
@@ -220,7 +220,7 @@ async def test_a_port_that_the_service_does_not_have_is_named() -> None:
     assert {type(event) for event in events} == {Failed}
     assert isinstance(events[0], Failed)
     assert events[0].reason == "no_port"
-    assert "no port named 'http' for TCP (_http._tcp.web.default.svc is NXDOMAIN): correct --port" in events[0].sentence
+    assert "no port named 'http' for TCP (_http._tcp.web.default.svc is NXDOMAIN): correct --port" in events[0].message
 
 
 async def test_a_service_that_is_not_there_is_told_by_its_own_name() -> None:
@@ -228,7 +228,7 @@ async def test_a_service_that_is_not_there_is_told_by_its_own_name() -> None:
     events = await told(poll(script(GONE, v6=[GONE]), port="http"), 1)
     assert isinstance(events[0], Failed)
     assert events[0].reason == "absent"
-    assert "There is no web.default.svc.cluster.local. in DNS (NXDOMAIN)" in events[0].sentence
+    assert "There is no web.default.svc.cluster.local. in DNS (NXDOMAIN)" in events[0].message
 
 
 # --- the address of a Service
@@ -248,7 +248,7 @@ async def test_a_cluster_ip_is_no_member(other: tuple[str, ...]) -> None:
     assert {type(event) for event in events} == {Failed}
     assert isinstance(events[0], Failed)
     assert events[0].reason == "not_headless"
-    assert "(10.0.0.9), not its members': the Service is not headless." in events[0].sentence
+    assert "(10.0.0.9), not its members': the Service is not headless." in events[0].message
 
 
 async def test_a_cluster_ip_as_the_target_of_a_port_is_no_member() -> None:
@@ -291,7 +291,7 @@ async def test_a_single_pod_is_a_member(reverse: Outcome, asked: int) -> None:
 async def test_polls_follow_the_ttl_within_limits(ttl: float, rolled: float, wait: float) -> None:
     """With up to a fifth of jitter."""
     resolver = script(addresses("10.0.0.1", "10.0.0.2", ttl=ttl))
-    await told(poll(resolver, family="ipv4", dice=lambda: rolled), 2.5 * wait)
+    await told(poll(resolver, family="ipv4", jitter=lambda: rolled), 2.5 * wait)
     assert resolver.times("A") == pytest.approx([0.0, wait, 2 * wait])
 
 
@@ -332,11 +332,11 @@ async def test_one_family_failing_does_not_hold_the_news_of_the_other() -> None:
     async with following(poll(resolver)) as seen:
         await asyncio.sleep(5.5)
     assert seen.kinds == ["Listed", "Applied", "Failed"]
-    assert seen.groups["dns/default/web/A"].members.keys() == {
+    assert seen.reports["dns/default/web/A"].members.keys() == {
         "default\0web\x0010.0.0.1\0",
         "default\0web\x0010.0.0.3\0",
     }
-    assert len(seen.groups["dns/default/web/AAAA"].members) == 2
+    assert len(seen.reports["dns/default/web/AAAA"].members) == 2
 
 
 async def test_unchanged_groups_stay_the_same_objects() -> None:
@@ -344,7 +344,7 @@ async def test_unchanged_groups_stay_the_same_objects() -> None:
     first, second, *_ = await told(poll(script(addresses("10.0.0.1", "10.0.0.2"))), 6)
     assert isinstance(first, Listed)
     assert isinstance(second, Listed)
-    assert all(before is after for before, after in zip(first.groups, second.groups, strict=True))
+    assert all(before is after for before, after in zip(first.reports, second.reports, strict=True))
 
 
 async def test_the_last_member_leaves_when_three_answers_say_so() -> None:
@@ -353,11 +353,11 @@ async def test_the_last_member_leaves_when_three_answers_say_so() -> None:
     assert [type(event).__name__ for event in events[:4]] == ["Listed", "Failed", "Failed", "Listed"]
     assert isinstance(events[1], Failed)
     assert events[1].reason == "absent"
-    assert "is gone (NXDOMAIN)" in events[1].sentence
-    assert "until 3 answers in a row say so; this is number 1." in events[1].sentence
+    assert "is gone (NXDOMAIN)" in events[1].message
+    assert "until 3 answers in a row say so; this is number 1." in events[1].message
     assert isinstance(events[3], Listed)
     assert who(events[3]) == set()
-    assert "There is no web.default.svc.cluster.local. in DNS" in events[3].groups[0].warning
+    assert "There is no web.default.svc.cluster.local. in DNS" in events[3].reports[0].warning
 
 
 async def test_a_name_that_never_was_is_not_an_empty_set_at_once() -> None:
@@ -365,7 +365,7 @@ async def test_a_name_that_never_was_is_not_an_empty_set_at_once() -> None:
     events = await told(poll(script(GONE, v6=[GONE])), 12)
     assert [type(event).__name__ for event in events] == ["Failed", "Failed", "Listed"]
     assert isinstance(events[0], Failed)
-    assert "is misspelt or has no ready pod" in events[0].sentence
+    assert "is misspelt or has no ready pod" in events[0].message
     assert who(events[2]) == set()
 
 
@@ -380,7 +380,7 @@ async def test_the_warning_of_an_empty_set_ends_with_it() -> None:
     resolver = script(GONE, GONE, GONE, addresses("10.0.0.1", "10.0.0.2"), v6=[GONE, GONE, GONE, NODATA])
     events = await told(poll(resolver), 17)
     assert isinstance(events[-1], Listed)
-    assert [group.warning for group in events[-1].groups] == ["", ""]
+    assert [report.warning for report in events[-1].reports] == ["", ""]
 
 
 async def test_metrics_tell_of_answers_and_failures() -> None:

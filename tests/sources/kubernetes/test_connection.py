@@ -35,7 +35,7 @@ from sidecar.simulator import (
     TooManyRequests,
     Unauthorized,
 )
-from sidecar.sources.kubernetes.connection import LONGEST_EXPLANATION, Connection, Patience
+from sidecar.sources.kubernetes.connection import LONGEST_EXPLANATION, Connection, Timeouts
 from sidecar.sources.kubernetes.objects import decode_page
 from tests.support.builders import (
     PATH,
@@ -64,7 +64,7 @@ VERBS: tuple[Verb, ...] = ("list", "watch")
 
 TOKEN = "very-secret-token"  # noqa: S105 - of nobody
 QUERY = {"labelSelector": "kubernetes.io/service-name=app"}
-IMPATIENT = Patience(connect=0.1, list_total=0.3, list_read=0.1, watch_read=0.1)
+IMPATIENT = Timeouts(connect=0.1, list_total=0.3, list_read=0.1, watch_read=0.1)
 
 
 @pytest.fixture
@@ -95,8 +95,8 @@ async def failure(connection: Connection, verb: Verb, **query: str) -> SourceErr
     """The error that is raised instead; it never says who we are."""
     with pytest.raises(SourceError) as raised, structlog.testing.capture_logs() as logged:
         await ask(connection, verb, **query)
-    grant = await connection.credentials.current()
-    for words in (raised.value.sentence, str(raised.value), repr(raised.value), repr(grant), repr(logged)):
+    session = await connection.credentials.current()
+    for words in (raised.value.message, str(raised.value), repr(raised.value), repr(session), repr(logged)):
         assert TOKEN not in words
     assert raised.value.reason in SourceError.REASONS
     return raised.value
@@ -185,7 +185,7 @@ async def test_an_object_that_is_not_there(connection: Connection) -> None:
     with pytest.raises(SourceError) as raised:
         await connection.read(f"{PATH}/app-z")
     assert raised.value.reason == "not_found"
-    assert raised.value.sentence == (
+    assert raised.value.message == (
         f'There is no such object (404 on get {PATH}/app-z): endpointslices.discovery.k8s.io "app-z" not found.'
         " Create it, or correct the name."
     )
@@ -328,7 +328,7 @@ STATUS = {
 }
 
 
-@pytest.mark.parametrize(("fault", "reason", "sentence", "retry_after"), STATUS.values(), ids=STATUS)
+@pytest.mark.parametrize(("fault", "reason", "message", "retry_after"), STATUS.values(), ids=STATUS)
 @pytest.mark.parametrize("verb", VERBS)
 async def test_a_refusal_says_what_and_why(
     simulator: Simulator,
@@ -336,13 +336,13 @@ async def test_a_refusal_says_what_and_why(
     verb: Verb,
     fault: Fault,
     reason: str,
-    sentence: str,
+    message: str,
     retry_after: float,
 ) -> None:
     """The code, the request, the server's own words, and what to do where somebody can."""
     simulator.script(fault)
     error = await failure(connection, verb, resourceVersion="900")
-    assert (error.reason, error.sentence) == (reason, sentence.format(verb=verb, path=PATH))
+    assert (error.reason, error.message) == (reason, message.format(verb=verb, path=PATH))
     assert error.retry_after == retry_after
 
 
@@ -389,14 +389,14 @@ async def test_a_refusal_that_stalls_is_still_a_refusal(verb: Verb) -> None:
         writer.write(response(b"x" * 100, 429, "Retry-After: 3")[:-50])
         await asyncio.sleep(10)
 
-    async with answering(answer) as url, connected(grants(url), patience=IMPATIENT) as connection:
+    async with answering(answer) as url, connected(grants(url), timeouts=IMPATIENT) as connection:
         async with asyncio.timeout(5):
             error = await failure(connection, verb)
     assert (error.reason, error.retry_after) == ("too_many_requests", 3)
 
 
 async def test_a_refusal_without_end_is_cut_short() -> None:
-    """Some of it is enough for a sentence, and all of it might not fit into memory."""
+    """Some of it is enough for a message, and all of it might not fit into memory."""
 
     async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -407,7 +407,7 @@ async def test_a_refusal_without_end_is_cut_short() -> None:
     async with answering(answer) as url, connected(grants(url)) as connection:
         error = await failure(connection, "list")
     assert error.reason == "server_error"
-    assert len(error.sentence) < 500 < LONGEST_EXPLANATION
+    assert len(error.message) < 500 < LONGEST_EXPLANATION
 
 
 @pytest.mark.parametrize(
@@ -440,22 +440,22 @@ async def test_redirects_are_not_followed(simulator: Simulator, code: int) -> No
 
 
 async def test_nobody_listens(simulator: Simulator) -> None:
-    """The sentence says where."""
+    """The message says where."""
     await simulator.stop_serving()
     async with connected(grants(simulator.url, token=TOKEN)) as connection:
         for verb in VERBS:
             error = await failure(connection, verb)
             assert error.reason == "refused"
-            assert error.sentence.startswith(f"{simulator.url} cannot be reached: ")
+            assert error.message.startswith(f"{simulator.url} cannot be reached: ")
 
 
 @pytest.mark.parametrize("verb", VERBS)
 async def test_a_silent_server_is_given_up(simulator: Simulator, verb: Verb) -> None:
     """After the patience for that verb: half-open connections do not end by themselves."""
     simulator.script(Silence(times=FOREVER))
-    async with connected(grants(simulator.url, token=TOKEN), patience=IMPATIENT) as connection:
+    async with connected(grants(simulator.url, token=TOKEN), timeouts=IMPATIENT) as connection:
         error = await failure(connection, verb)
-    assert (error.reason, error.sentence) == {
+    assert (error.reason, error.message) == {
         "list": (
             "timeout",
             (
@@ -477,7 +477,7 @@ async def test_a_list_that_drips_is_given_up_in_the_end(simulator: Simulator) ->
             await writer.drain()
             await asyncio.sleep(0.02)
 
-    async with answering(answer) as url, connected(grants(url), patience=IMPATIENT) as connection:
+    async with answering(answer) as url, connected(grants(url), timeouts=IMPATIENT) as connection:
         assert (await failure(connection, "list")).reason == "timeout"
 
 
@@ -492,7 +492,7 @@ async def test_a_server_that_does_not_take_the_connection_is_given_up(verb: Verb
             for filler in (first, second):
                 filler.settimeout(0)
                 filler.connect_ex(full.getsockname())
-            async with connected(grants(url, token=TOKEN), patience=IMPATIENT) as connection:
+            async with connected(grants(url, token=TOKEN), timeouts=IMPATIENT) as connection:
                 assert (await failure(connection, verb)).reason == "timeout"
 
 
@@ -508,7 +508,7 @@ async def test_a_connection_that_breaks_says_so(
     simulator.script(fault)
     error = await failure(connection, verb, resourceVersion=revision)
     assert error.reason == "connection"
-    assert error.sentence.startswith(f"The connection to {simulator.url} broke: ")
+    assert error.message.startswith(f"The connection to {simulator.url} broke: ")
 
 
 async def test_what_comes_before_a_break_is_given_on(simulator: Simulator, connection: Connection) -> None:
@@ -558,7 +558,7 @@ async def test_a_token_that_is_no_header(simulator: Simulator, verb: Verb) -> No
     async with connected(grants(simulator.url, token=f"{TOKEN}\n{TOKEN}")) as connection:
         error = await failure(connection, verb)
     assert error.reason == "malformed"
-    assert error.sentence.startswith(f"{simulator.url} or the credentials for it are malformed: ")
+    assert error.message.startswith(f"{simulator.url} or the credentials for it are malformed: ")
     assert simulator.requests == ()
 
 
@@ -590,14 +590,14 @@ async def test_the_wrong_ca(material: tuple[Path, Path], tmp_path: Path) -> None
         for verb in VERBS:
             error = await failure(connection, verb)
             assert error.reason == "tls"
-            assert error.sentence.startswith(f"TLS to {simulator.url} failed: ")
-            assert "certificate verify failed" in error.sentence
-            assert error.sentence.endswith("certificate-authority in the kubeconfig.")
+            assert error.message.startswith(f"TLS to {simulator.url} failed: ")
+            assert "certificate verify failed" in error.message
+            assert error.message.endswith("certificate-authority in the kubeconfig.")
         assert simulator.requests == ()
 
 
 async def test_a_certificate_that_has_expired(tmp_path: Path) -> None:
-    """The sentence says so, for nothing else needs to be looked into."""
+    """The message says so, for nothing else needs to be looked into."""
     made, key = certificate(tmp_path, expired=True)
     async with (
         Simulator(ssl_context=tls_server(made, key)) as simulator,
@@ -605,8 +605,8 @@ async def test_a_certificate_that_has_expired(tmp_path: Path) -> None:
     ):
         error = await failure(connection, "list")
     assert error.reason == "tls"
-    assert "certificate has expired" in error.sentence
-    assert error.sentence.endswith(" Renew the API server's certificate.")
+    assert "certificate has expired" in error.message
+    assert error.message.endswith(" Renew the API server's certificate.")
 
 
 async def test_the_wrong_name(material: tuple[Path, Path]) -> None:
@@ -616,8 +616,8 @@ async def test_the_wrong_name(material: tuple[Path, Path]) -> None:
         async with connected(grants(url, ca=material[0])) as connection:
             error = await failure(connection, "list")
     assert error.reason == "tls"
-    assert "localhost" in error.sentence
-    assert error.sentence.endswith(" Ask for a name that the certificate has, or give it as tls-server-name.")
+    assert "localhost" in error.message
+    assert error.message.endswith(" Ask for a name that the certificate has, or give it as tls-server-name.")
 
 
 async def test_another_name_may_be_expected(material: tuple[Path, Path]) -> None:
@@ -634,7 +634,7 @@ async def test_no_tls_at_all(simulator: Simulator, material: tuple[Path, Path]) 
     async with connected(grants(url, token=TOKEN, ca=material[0])) as connection:
         error = await failure(connection, "list")
     assert error.reason == "tls"
-    assert error.sentence.endswith(" It speaks no TLS there: see the port, and whether the address begins with http.")
+    assert error.message.endswith(" It speaks no TLS there: see the port, and whether the address begins with http.")
     assert simulator.requests == ()
 
 
@@ -646,7 +646,7 @@ async def test_tls_that_is_not_answered(material: tuple[Path, Path]) -> None:
 
     async with (
         listening(hang, "https") as url,
-        connected(grants(url, ca=material[0]), patience=IMPATIENT) as connection,
+        connected(grants(url, ca=material[0]), timeouts=IMPATIENT) as connection,
     ):
         assert (await failure(connection, "watch")).reason == "timeout"
 

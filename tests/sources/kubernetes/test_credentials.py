@@ -18,7 +18,13 @@ import structlog
 from sidecar.errors import SettingsError
 from sidecar.observability.metrics import Metrics
 from sidecar.simulator import Simulator
-from sidecar.sources.kubernetes.credentials import REFRESH_SECONDS, Credentials, Grant, in_cluster, kubeconfig
+from sidecar.sources.kubernetes.credentials import (
+    REFRESH_SECONDS,
+    Credentials,
+    SessionCredentials,
+    in_cluster,
+    kubeconfig,
+)
 from tests.support.builders import PATH, Json, certificate, connected, tls_server
 
 if TYPE_CHECKING:
@@ -52,17 +58,17 @@ class Reading:
         self.credentials = Credentials(load, self.clock.seconds, self.metrics)
         self.logged: list[MutableMapping[str, object]] = []
 
-    async def grant(self, *, after: float = 0.0) -> Grant:
-        """The grant for a request so much later."""
+    async def session(self, *, after: float = 0.0) -> SessionCredentials:
+        """The session for a request so much later."""
         self.clock.now += after
         with structlog.testing.capture_logs() as logged:
-            grant = await self.credentials.current()
+            session = await self.credentials.current()
         self.logged += cast("list[MutableMapping[str, object]]", logged)
-        return grant
+        return session
 
     async def token(self, *, after: float = 0.0) -> str:
         """What stands in its header."""
-        return (await self.grant(after=after)).headers.get("Authorization", "")
+        return (await self.session(after=after)).headers.get("Authorization", "")
 
     def count(self, name: str, result: str) -> float | None:
         """A counter of readings."""
@@ -70,20 +76,20 @@ class Reading:
 
 
 async def refusal(load: Loader) -> str:
-    """The sentence with which the first reading fails."""
+    """The message with which the first reading fails."""
     with pytest.raises(SettingsError) as raised:
         await Reading(load).credentials.current()
-    (sentence,) = raised.value.problems
-    assert sentence.startswith("The credentials for the API server cannot be read: ")
-    assert sentence.endswith(".")
-    assert "secret" not in sentence
-    return sentence
+    (message,) = raised.value.problems
+    assert message.startswith("The credentials for the API server cannot be read: ")
+    assert message.endswith(".")
+    assert "secret" not in message
+    return message
 
 
-def authorities(grant: Grant) -> list[str]:
+def authorities(session: SessionCredentials) -> list[str]:
     """The names of the CAs that are trusted."""
-    assert isinstance(grant.tls, ssl.SSLContext)
-    subjects = [cast("tuple[tuple[tuple[str, str]]]", ca["subject"]) for ca in grant.tls.get_ca_certs()]
+    assert isinstance(session.tls, ssl.SSLContext)
+    subjects = [cast("tuple[tuple[tuple[str, str]]]", ca["subject"]) for ca in session.tls.get_ca_certs()]
     return [subject[0][0][1] for subject in subjects]
 
 
@@ -110,26 +116,26 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, material: dict[str,
 
 async def test_in_a_pod(account: Path) -> None:
     """Host, token, CA and namespace."""
-    grant = await Reading(in_cluster(account)).grant()
-    assert grant.host == "https://10.96.0.1:443"
-    assert grant.headers == {"Authorization": f"Bearer {SECRET}"}
-    assert grant.namespace == "shop"
-    assert (grant.server_name, grant.proxy) == (None, None)
-    assert authorities(grant) == ["now"]
-    assert isinstance(grant.tls, ssl.SSLContext)
-    assert (grant.tls.verify_mode, grant.tls.check_hostname) == (ssl.CERT_REQUIRED, True)
+    session = await Reading(in_cluster(account)).session()
+    assert session.host == "https://10.96.0.1:443"
+    assert session.headers == {"Authorization": f"Bearer {SECRET}"}
+    assert session.namespace == "shop"
+    assert (session.server_name, session.proxy) == (None, None)
+    assert authorities(session) == ["now"]
+    assert isinstance(session.tls, ssl.SSLContext)
+    assert (session.tls.verify_mode, session.tls.check_hostname) == (ssl.CERT_REQUIRED, True)
 
 
 async def test_an_api_server_that_has_an_ipv6_address(account: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It stands in brackets in a URL."""
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00:10:96::1")
-    assert (await Reading(in_cluster(account)).grant()).host == "https://[fd00:10:96::1]:443"
+    assert (await Reading(in_cluster(account)).session()).host == "https://[fd00:10:96::1]:443"
 
 
 async def test_a_pod_without_a_namespace_file(account: Path) -> None:
     """Then the namespace is not known, which is no failure."""
     (account / "namespace").unlink()
-    assert (await Reading(in_cluster(account)).grant()).namespace == ""
+    assert (await Reading(in_cluster(account)).session()).namespace == ""
 
 
 async def test_the_token_is_read_again_each_minute(account: Path) -> None:
@@ -201,13 +207,13 @@ async def test_a_token_that_cannot_be_read_again_is_kept(account: Path, spoil: C
 async def test_a_new_ca_is_trusted_from_then_on(account: Path, material: dict[str, tuple[Path, Path]]) -> None:
     """And only from then on: as long as nothing changes, neither does the context."""
     reading = Reading(in_cluster(account))
-    before = await reading.grant()
+    before = await reading.session()
     (account / "token").write_text("rotated", encoding="utf-8")
-    same = await reading.grant(after=60)
+    same = await reading.session(after=60)
     assert same.tls is before.tls
     assert reading.count("ca", "ok") == 1
     (account / "ca.crt").write_bytes(material["after"][0].read_bytes())
-    after = await reading.grant(after=60)
+    after = await reading.session(after=60)
     assert authorities(after) == ["after"]
     assert reading.count("ca", "ok") == 2
 
@@ -215,10 +221,10 @@ async def test_a_new_ca_is_trusted_from_then_on(account: Path, material: dict[st
 async def test_a_ca_that_cannot_be_used_does_not_replace_one_that_can(account: Path) -> None:
     """The token that comes with it is taken nevertheless."""
     reading = Reading(in_cluster(account))
-    before = await reading.grant()
+    before = await reading.session()
     (account / "ca.crt").write_text("no certificate\n", encoding="utf-8")
     (account / "token").write_text("rotated", encoding="utf-8")
-    after = await reading.grant(after=60)
+    after = await reading.session(after=60)
     assert after.tls is before.tls
     assert after.headers == {"Authorization": "Bearer rotated"}
     assert (reading.count("ca", "ok"), reading.count("ca", "error")) == (1, 1)
@@ -228,21 +234,21 @@ async def test_a_ca_that_cannot_be_used_does_not_replace_one_that_can(account: P
 async def test_a_ca_that_comes_back_is_trusted_without_a_new_context(account: Path) -> None:
     """It never ceased to be."""
     reading = Reading(in_cluster(account))
-    before = await reading.grant()
+    before = await reading.session()
     good = (account / "ca.crt").read_bytes()
     (account / "ca.crt").write_text("no certificate\n", encoding="utf-8")
-    await reading.grant(after=60)
+    await reading.session(after=60)
     (account / "ca.crt").write_bytes(good)
-    assert (await reading.grant(after=60)).tls is before.tls
+    assert (await reading.session(after=60)).tls is before.tls
 
 
 @pytest.mark.parametrize("spoil", [empty, vanish])
 async def test_a_ca_that_is_away_changes_nothing(account: Path, spoil: Callable[[Path], None]) -> None:
     """The kubelet replaces token and CA together; half of it is read again."""
     reading = Reading(in_cluster(account))
-    before = await reading.grant()
+    before = await reading.session()
     spoil(account / "ca.crt")
-    assert await reading.grant(after=60) == before
+    assert await reading.session(after=60) == before
 
 
 @pytest.mark.parametrize(
@@ -260,7 +266,7 @@ async def test_a_ca_that_is_away_changes_nothing(account: Path, spoil: Callable[
 async def test_a_first_reading_that_fails_ends_the_program(
     account: Path, file: str, spoil: Callable[[Path], None], words: str
 ) -> None:
-    """There is nothing to go on with; the sentence says what is missing."""
+    """There is nothing to go on with; the message says what is missing."""
     spoil(account / file)
     assert words in await refusal(in_cluster(account))
 
@@ -273,7 +279,7 @@ async def test_outside_of_a_pod(account: Path, monkeypatch: pytest.MonkeyPatch) 
 
 async def test_a_grant_does_not_show_the_token(account: Path) -> None:
     """Whoever logs it."""
-    assert SECRET not in repr(await Reading(in_cluster(account)).grant())
+    assert SECRET not in repr(await Reading(in_cluster(account)).session())
 
 
 # --- With a kubeconfig
@@ -308,30 +314,34 @@ async def test_a_kubeconfig(tmp_path: Path, material: dict[str, tuple[Path, Path
         "tls-server-name": "kubernetes",
         "proxy-url": "http://proxy.example:3128",
     }
-    grant = await Reading(
+    session = await Reading(
         kubeconfig(write(tmp_path, {"token": SECRET}, cluster=cluster, namespace="shop"), None)
-    ).grant()
-    assert grant.host == "https://api.example:6443/prefix"
-    assert grant.headers == {"Authorization": f"Bearer {SECRET}"}
-    assert (grant.server_name, grant.proxy, grant.namespace) == ("kubernetes", "http://proxy.example:3128", "shop")
-    assert authorities(grant) == ["now"]
+    ).session()
+    assert session.host == "https://api.example:6443/prefix"
+    assert session.headers == {"Authorization": f"Bearer {SECRET}"}
+    assert (session.server_name, session.proxy, session.namespace) == (
+        "kubernetes",
+        "http://proxy.example:3128",
+        "shop",
+    )
+    assert authorities(session) == ["now"]
 
 
 async def test_the_context_may_be_chosen(tmp_path: Path) -> None:
     """With its user and its namespace."""
-    grant = await Reading(kubeconfig(write(tmp_path, {"token": SECRET}, namespace="here"), "there")).grant()
-    assert grant.headers == {"Authorization": "Bearer other"}
-    assert grant.namespace == "there"
+    session = await Reading(kubeconfig(write(tmp_path, {"token": SECRET}, namespace="here"), "there")).session()
+    assert session.headers == {"Authorization": "Bearer other"}
+    assert session.namespace == "there"
 
 
 async def test_a_context_without_a_namespace(tmp_path: Path) -> None:
     """Then it is not known."""
-    assert (await Reading(kubeconfig(write(tmp_path, {"token": SECRET}), None)).grant()).namespace == ""
+    assert (await Reading(kubeconfig(write(tmp_path, {"token": SECRET}), None)).session()).namespace == ""
 
 
 async def test_a_user_without_a_token(tmp_path: Path) -> None:
     """There are other ways to be known, and none at all."""
-    assert (await Reading(kubeconfig(write(tmp_path, {}), None)).grant()).headers == {}
+    assert (await Reading(kubeconfig(write(tmp_path, {}), None)).session()).headers == {}
 
 
 async def test_a_user_with_a_password(tmp_path: Path) -> None:
@@ -342,7 +352,7 @@ async def test_a_user_with_a_password(tmp_path: Path) -> None:
 
 async def test_insecure_skip_tls_verify(tmp_path: Path) -> None:
     """Neither the CA nor the name is checked, because somebody said so."""
-    tls = (await Reading(kubeconfig(write(tmp_path, {"token": SECRET}), None)).grant()).tls
+    tls = (await Reading(kubeconfig(write(tmp_path, {"token": SECRET}), None)).session()).tls
     assert isinstance(tls, ssl.SSLContext)
     assert (tls.verify_mode, tls.check_hostname) == (ssl.CERT_NONE, False)
 
@@ -350,7 +360,7 @@ async def test_insecure_skip_tls_verify(tmp_path: Path) -> None:
 async def test_without_tls_there_is_no_context(tmp_path: Path) -> None:
     """A tunnel on the own machine, or the demo."""
     file = write(tmp_path, {"token": SECRET}, cluster={"server": "http://127.0.0.1:8001"})
-    assert (await Reading(kubeconfig(file, None)).grant()).tls is True
+    assert (await Reading(kubeconfig(file, None)).session()).tls is True
 
 
 async def test_a_token_file_is_read_again_each_minute(tmp_path: Path) -> None:
@@ -390,11 +400,11 @@ async def test_a_client_certificate(tmp_path: Path, material: dict[str, tuple[Pa
         async with connected(kubeconfig(file, None)) as connection:
             await connection.list(PATH, {})
     reading = Reading(kubeconfig(file, None))
-    before = await reading.grant()
-    assert (await reading.grant(after=60)).tls is before.tls
+    before = await reading.session()
+    assert (await reading.session(after=60)).tls is before.tls
     for suffix in ("crt", "key"):
         (tmp_path / f"client.{suffix}").write_bytes((material["now"][0].with_suffix(f".{suffix}")).read_bytes())
-    assert (await reading.grant(after=60)).tls is not before.tls
+    assert (await reading.session(after=60)).tls is not before.tls
 
 
 # --- Exec plug-ins
@@ -490,7 +500,7 @@ async def test_a_plug_in_that_is_not_there(tmp_path: Path) -> None:
 
 
 async def test_a_kubeconfig_that_is_not_there(tmp_path: Path) -> None:
-    """The sentence says where it should be."""
+    """The message says where it should be."""
     missing = tmp_path / "missing"
     assert (await refusal(kubeconfig(missing, None))).endswith(f": there is no kubeconfig at {missing}.")
 
@@ -504,8 +514,8 @@ async def test_no_kubeconfig_where_it_is_by_default(tmp_path: Path, monkeypatch:
 
 async def test_a_context_that_is_not_there(tmp_path: Path) -> None:
     """By name."""
-    sentence = await refusal(kubeconfig(write(tmp_path, {"token": SECRET}), "nowhere"))
-    assert "nowhere" in sentence
+    message = await refusal(kubeconfig(write(tmp_path, {"token": SECRET}), "nowhere"))
+    assert "nowhere" in message
 
 
 @pytest.mark.parametrize(
@@ -513,7 +523,7 @@ async def test_a_context_that_is_not_there(tmp_path: Path) -> None:
     ["", "secret", "[]", "{}", "7", "users: [token: secret", "users: {token: secret}", "clusters: secret", "\x00"],
 )
 async def test_a_file_that_is_no_kubeconfig(tmp_path: Path, text: str) -> None:
-    """A sentence, whatever it is, and nothing of what stands in it."""
+    """A message, whatever it is, and nothing of what stands in it."""
     file = tmp_path / "config"
     file.write_text(text, encoding="utf-8")
     await refusal(kubeconfig(file, None))
@@ -523,5 +533,5 @@ async def test_a_kubeconfig_that_lacks_something_is_not_quoted(tmp_path: Path) -
     """The library prints the user as it stands in the file, secrets and all; only what is missing is said."""
     expired = base64.b64encode(b'{"exp":1}').decode()
     provider = {"name": "oidc", "config": {"id-token": f"x.{expired}.x", "refresh-token": SECRET}}
-    sentence = await refusal(kubeconfig(write(tmp_path, {"auth-provider": provider}), None))
-    assert "client-id" in sentence
+    message = await refusal(kubeconfig(write(tmp_path, {"auth-provider": provider}), None))
+    assert "client-id" in message

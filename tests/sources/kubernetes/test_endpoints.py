@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.membership.member import Group, Member
+from sidecar.membership.member import Member, Report
 from sidecar.sources.kubernetes.collection import reader
 from sidecar.sources.kubernetes.endpoints import endpoints, endpoints_origin
 from sidecar.sources.kubernetes.objects import Projection
@@ -54,13 +54,13 @@ def an_object(*subsets: Json, **metadata: object) -> Json:
     return {"apiVersion": "v1", "kind": "Endpoints", "metadata": meta, "subsets": list(subsets)}
 
 
-def project(obj: Json, **how: str) -> Group:
-    """The group of an object."""
+def project(obj: Json, **how: str) -> Report:
+    """The report of an object."""
     return read(encoded(obj), **how)
 
 
-def read(body: bytes, **how: str) -> Group:
-    """The group in the bytes of an object."""
+def read(body: bytes, **how: str) -> Report:
+    """The report in the bytes of an object."""
     return reader(endpoints("default", "app", Projection(**how)))(body)
 
 
@@ -70,7 +70,7 @@ def sole(obj: Json, **how: str) -> Member:
     return found
 
 
-def ports(found: Group) -> dict[str, int | None]:
+def ports(found: Report) -> dict[str, int | None]:
     """The port of each member."""
     return {member.name: member.port for member in found.members.values()}
 
@@ -103,8 +103,8 @@ WRITTEN_BY_A_REAL_CONTROLLER = b"""{
 def test_an_object_as_the_controller_writes_it() -> None:
     """Every field that is read, among many that are not."""
     expected = msgspec.structs.replace(HAZELCAST_0, zone="", serving=False, terminating=False)
-    group = read(WRITTEN_BY_A_REAL_CONTROLLER)
-    assert group == Group("endpoints/shop/hazelcast", 48213, {expected.key: expected})
+    report = read(WRITTEN_BY_A_REAL_CONTROLLER)
+    assert report == Report("endpoints/shop/hazelcast", 48213, {expected.key: expected})
 
 
 # --- Subsets
@@ -123,7 +123,7 @@ def test_an_object_as_the_controller_writes_it() -> None:
 )
 def test_no_addresses(obj: Json) -> None:
     """An empty object is an answer, and has no port to miss."""
-    assert project(obj, port="hazelcast") == Group(ORIGIN, 100, {})
+    assert project(obj, port="hazelcast") == Report(ORIGIN, 100, {})
 
 
 def test_ready_and_not_ready() -> None:
@@ -209,7 +209,7 @@ def test_the_port_of_the_members(given: list[Json], wanted: str, port: int | Non
 
 
 @pytest.mark.parametrize(
-    ("subsets", "wanted", "sentence"),
+    ("subsets", "wanted", "message"),
     [
         (
             [[HZ, MANAGEMENT]],
@@ -229,10 +229,10 @@ def test_the_port_of_the_members(given: list[Json], wanted: str, port: int | Non
         ([[]], "gossip", "has no port named 'gossip'; it has: none. Correct --port."),
     ],
 )
-def test_a_port_that_cannot_be_chosen_is_a_problem(subsets: list[list[Json]], wanted: str, sentence: str) -> None:
-    """The sentence lists what there is in any subset."""
+def test_a_port_that_cannot_be_chosen_is_a_problem(subsets: list[list[Json]], wanted: str, message: str) -> None:
+    """The message lists what there is in any subset."""
     obj = an_object(*(subset(address(number), ports=given) for number, given in enumerate(subsets)))
-    assert project(obj, port=wanted) == Group(ORIGIN, 100, {}, f"{ORIGIN} {sentence}")
+    assert project(obj, port=wanted) == Report(ORIGIN, 100, {}, f"{ORIGIN} {message}")
 
 
 # --- Truncation, versions, origins
@@ -251,14 +251,14 @@ def test_what_is_truncated_is_used_and_said(annotations: Json, warns: bool) -> N
     """Members are missing, but those that are there are right."""
     found = project(an_object(subset(address(0)), annotations=annotations))
     assert (len(found.members), found.problem) == (1, "")
-    sentence = f"{ORIGIN} is truncated: it names 1,000 addresses, and there are more. Use --source endpointslice."
-    assert found.warning == (sentence if warns else "")
+    message = f"{ORIGIN} is truncated: it names 1,000 addresses, and there are more. Use --source endpointslice."
+    assert found.warning == (message if warns else "")
 
 
 @pytest.mark.parametrize(("revision", "version"), [("48213", 48213), ("opaque", 0)])
 def test_the_version_is_the_revision(revision: str, version: int) -> None:
     """If it is a number."""
-    assert project(an_object(resourceVersion=revision)).version == version
+    assert project(an_object(resourceVersion=revision)).order == version
 
 
 def test_the_origin_is_the_same_for_an_object_and_its_deletion() -> None:
@@ -293,10 +293,10 @@ SUBSETS = st.lists(
 
 
 @given(SUBSETS, st.randoms(use_true_random=False), st.sampled_from(("", "hazelcast", "management", "7800")))
-def test_the_order_of_subsets_means_nothing(subsets: list[Json], dice: random.Random, wanted: str) -> None:
+def test_the_order_of_subsets_means_nothing(subsets: list[Json], jitter: random.Random, wanted: str) -> None:
     """A controller repacks them as it likes."""
     shuffled = list(subsets)
-    dice.shuffle(shuffled)
+    jitter.shuffle(shuffled)
     found, again = (project(an_object(*order), port=wanted) for order in (subsets, shuffled))
     assert found.members == again.members
     assert bool(found.problem) == bool(again.problem)

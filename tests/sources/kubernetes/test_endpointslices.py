@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.membership.member import Group, Member
+from sidecar.membership.member import Member, Report
 from sidecar.sources.kubernetes.collection import reader
 from sidecar.sources.kubernetes.endpointslices import endpoint_slice_origin, endpoint_slices
 from sidecar.sources.kubernetes.objects import Projection, revision_number
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def project(obj: Json, **how: str) -> Group:
-    """The group of a slice."""
+def project(obj: Json, **how: str) -> Report:
+    """The report of a slice."""
     return reading(**how)(encoded(obj))
 
 
-def reading(**how: str) -> Callable[[bytes], Group]:
+def reading(**how: str) -> Callable[[bytes], Report]:
     """What reads slices, and remembers them."""
     return reader(endpoint_slices("default", ["app"], Projection(**how)))
 
@@ -81,8 +81,8 @@ WRITTEN_BY_A_REAL_CONTROLLER = b"""{
 
 def test_a_slice_as_the_controller_writes_it() -> None:
     """Every field that is read, among many that are not."""
-    group = reading()(WRITTEN_BY_A_REAL_CONTROLLER)
-    assert group == Group("endpointslice/shop/hazelcast-7xk2p", 48213, {HAZELCAST_0.key: HAZELCAST_0})
+    report = reading()(WRITTEN_BY_A_REAL_CONTROLLER)
+    assert report == Report("endpointslice/shop/hazelcast-7xk2p", 48213, {HAZELCAST_0.key: HAZELCAST_0})
 
 
 # --- Conditions
@@ -180,7 +180,7 @@ def test_the_slices_of_a_dual_stack_pod_have_the_same_member() -> None:
 def test_names_are_no_addresses() -> None:
     """FQDN is deprecated and names no address: the slice is known and empty."""
     obj = endpoint_slice(addressType="FQDN", endpoints=[endpoint(addresses=["app.example"])])
-    assert project(obj) == Group("endpointslice/default/app-a", 100, {})
+    assert project(obj) == Report("endpointslice/default/app-a", 100, {})
 
 
 @pytest.mark.parametrize("absent", [{}, {"hostname": None, "nodeName": None, "zone": None}])
@@ -245,7 +245,7 @@ HAS = "endpointslice/default/app-a has"
 
 
 @pytest.mark.parametrize(
-    ("ports", "wanted", "sentence"),
+    ("ports", "wanted", "message"),
     [
         (
             [HZ, MANAGEMENT],
@@ -261,15 +261,15 @@ HAS = "endpointslice/default/app-a has"
         (None, "gossip", f"{HAS} no port named 'gossip'; it has: none. Correct --port."),
     ],
 )
-def test_a_port_that_cannot_be_chosen_is_a_problem(ports: list[Json] | None, wanted: str, sentence: str) -> None:
-    """The sentence lists what there is to choose from; a guess would be published."""
+def test_a_port_that_cannot_be_chosen_is_a_problem(ports: list[Json] | None, wanted: str, message: str) -> None:
+    """The message lists what there is to choose from; a guess would be published."""
     found = project(endpoint_slice(ports=ports), port=wanted)
-    assert (found.problem, found.members) == (sentence, {})
+    assert (found.problem, found.members) == (message, {})
 
 
 def test_a_slice_without_endpoints_has_no_problem() -> None:
     """The controller's placeholder for a Service without pods has no ports; the set is empty, and that is an answer."""
-    assert project(endpoint_slice(endpoints=[], ports=[]), port="hazelcast") == Group(
+    assert project(endpoint_slice(endpoints=[], ports=[]), port="hazelcast") == Report(
         "endpointslice/default/app-a", 100, {}
     )
 
@@ -284,7 +284,7 @@ def test_a_slice_without_endpoints_has_no_problem() -> None:
 def test_a_revision_is_a_number_or_opaque(revision: str, number: int | None) -> None:
     """And a slice with an opaque one yields to any other."""
     assert revision_number(revision) == number
-    assert project(endpoint_slice(revision=revision)).version == (number or 0)
+    assert project(endpoint_slice(revision=revision)).order == (number or 0)
 
 
 def test_the_origin_is_the_same_for_an_object_and_its_deletion() -> None:

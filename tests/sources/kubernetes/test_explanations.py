@@ -16,7 +16,7 @@ US = "system:serviceaccount:apps:sidecar"
 
 
 @pytest.mark.parametrize(
-    ("said", "cure"),
+    ("said", "remedy"),
     [
         pytest.param(
             DENIED.format(user=US, verb="watch", resource="endpointslices", group="discovery.k8s.io", where=HERE),
@@ -49,17 +49,17 @@ US = "system:serviceaccount:apps:sidecar"
         ),
         pytest.param(
             "policy says no",
-            "No Role cures that, for it does not name what is missing: see the authorizers and proxies on the way.",
+            "No Role remedies that, for it does not name what is missing: see the authorizers and proxies on the way.",
             id="not RBAC",
         ),
     ],
 )
-def test_a_403_says_what_to_grant_to_whom(said: str, cure: str) -> None:
+def test_a_403_says_what_to_grant_to_whom(said: str, remedy: str) -> None:
     """The server's own words name the account, the verb and the resource."""
     explained = explanations.refusal(403, "list", "/api", said)
     assert explained.reason == "forbidden"
-    assert explained.cure == cure
-    assert explained.sentence == f"The API server forbids it (403 on list /api): {said}. {cure}"
+    assert explained.remedy == remedy
+    assert explained.message == f"The API server forbids it (403 on list /api): {said}. {remedy}"
 
 
 CODES = {
@@ -78,17 +78,17 @@ CODES = {
 def test_each_code_has_its_own_words(code: int, beginning: str) -> None:
     """And a reason that metrics know."""
     explained = explanations.refusal(code, "list", "/api", "said")
-    assert explained.sentence.startswith(beginning)
+    assert explained.message.startswith(beginning)
     assert explained.reason in SourceError.REASONS
 
 
 def test_a_server_that_says_nothing_is_not_quoted() -> None:
     """No colon with nothing behind it."""
-    assert "(500 on list /api)." in explanations.refusal(500, "list", "/api", "").sentence
+    assert "(500 on list /api)." in explanations.refusal(500, "list", "/api", "").message
 
 
 @pytest.mark.parametrize(
-    ("said", "verify_code", "cure"),
+    ("said", "verify_code", "remedy"),
     [
         ("certificate is not yet valid", 9, "see the clocks"),
         ("certificate has expired", 10, "Renew the API server's certificate."),
@@ -101,8 +101,8 @@ def test_a_server_that_says_nothing_is_not_quoted() -> None:
         ("something new", 0, "See the certificates of both sides"),
     ],
 )
-def test_each_failure_of_tls_has_its_own_cure(said: str, verify_code: int, cure: str) -> None:
-    """OpenSSL says what, the cure is ours."""
+def test_each_failure_of_tls_has_its_own_cure(said: str, verify_code: int, remedy: str) -> None:
+    """OpenSSL says what, the remedy is ours."""
     explained = explanations.tls("https://api", said, verify_code)
     assert explained.what == f"TLS to https://api failed: {said}."
-    assert cure in explained.cure
+    assert remedy in explained.remedy

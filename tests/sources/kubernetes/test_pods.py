@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.membership.member import Group, Member
+from sidecar.membership.member import Member, Report
 from sidecar.sources.kubernetes.collection import reader
 from sidecar.sources.kubernetes.objects import Projection
 from sidecar.sources.kubernetes.pods import PAGE, PodProjection, pod_origin, pods
@@ -54,13 +54,13 @@ def pod(spec: Json | None = None, status: Json | None = None, **metadata: object
     }
 
 
-def project(obj: Json, *, split: str = "off", cluster_label: str = "", **how: str) -> Group:
-    """The group of a pod."""
+def project(obj: Json, *, split: str = "off", cluster_label: str = "", **how: str) -> Report:
+    """The report of a pod."""
     return read(encoded(obj), PodProjection(projection=Projection(**how), split=split, cluster_label=cluster_label))
 
 
-def read(body: bytes, projection: PodProjection) -> Group:
-    """The group in the bytes of a pod."""
+def read(body: bytes, projection: PodProjection) -> Report:
+    """The report in the bytes of a pod."""
     return reader(pods("default", "", "", projection))(body)
 
 
@@ -134,12 +134,12 @@ def test_a_pod_as_it_is_found() -> None:
         service="",
         addresses=("10.244.1.7", "fd00:1::7"),
         is_self=True,
-        group="hazelcast-7d9c5b6f4",
+        report="hazelcast-7d9c5b6f4",
         created="2026-08-01T10:00:00Z",
         cluster="blue",
     )
     projection = PodProjection(projection=Projection(pod_uid="5c0d5a0e"), split="auto", cluster_label="cluster")
-    assert read(WRITTEN_BY_A_REAL_KUBELET, projection) == Group(
+    assert read(WRITTEN_BY_A_REAL_KUBELET, projection) == Report(
         "pods/shop/hazelcast-0", 48213, {expected.key: expected}
     )
 
@@ -150,7 +150,7 @@ def test_a_pod_as_it_is_found() -> None:
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
 def test_a_finished_pod_never_counts(phase: str) -> None:
     """It keeps its address, which may be another pod's by now, and may even say that it is ready."""
-    assert project(pod(status={"phase": phase})) == Group(ORIGIN, 100, {})
+    assert project(pod(status={"phase": phase})) == Report(ORIGIN, 100, {})
 
 
 @pytest.mark.parametrize(
@@ -164,14 +164,14 @@ def test_a_finished_pod_never_counts(phase: str) -> None:
 )
 def test_a_pod_without_an_address_never_counts(status: Json) -> None:
     """It has not been started yet."""
-    assert project(pod(status=status)) == Group(ORIGIN, 100, {})
+    assert project(pod(status=status)) == Report(ORIGIN, 100, {})
 
 
 def test_a_pod_that_was_just_created() -> None:
     """There may be no status at all."""
     bare = pod()
     del bare["status"]
-    assert project(bare) == Group(ORIGIN, 100, {})
+    assert project(bare) == Report(ORIGIN, 100, {})
 
 
 def test_who_does_not_count_has_no_problem() -> None:
@@ -280,7 +280,7 @@ def test_what_is_not_said_is_empty() -> None:
     bare = pod(labels=None, creationTimestamp=None, ownerReferences=None)
     del bare["spec"]
     found = sole(bare, split="auto", cluster_label="cluster")
-    assert (found.hostname, found.node, found.zone, found.group, found.cluster, found.created) == ("",) * 6
+    assert (found.hostname, found.node, found.zone, found.rollout, found.cluster, found.created) == ("",) * 6
 
 
 # --- Ports
@@ -332,7 +332,7 @@ def test_the_port_of_a_member(spec: Json, wanted: str, port: int | None) -> None
 
 
 @pytest.mark.parametrize(
-    ("spec", "wanted", "sentence"),
+    ("spec", "wanted", "message"),
     [
         (
             containers([HZ], [MANAGEMENT]),
@@ -356,19 +356,19 @@ def test_the_port_of_a_member(spec: Json, wanted: str, port: int | None) -> None
         ),
     ],
 )
-def test_a_port_that_cannot_be_chosen_is_a_problem(spec: Json, wanted: str, sentence: str) -> None:
-    """The sentence lists what there is to choose from."""
-    assert project(pod(spec=spec), port=wanted) == Group(ORIGIN, 100, {}, f"{ORIGIN} {sentence}")
+def test_a_port_that_cannot_be_chosen_is_a_problem(spec: Json, wanted: str, message: str) -> None:
+    """The message lists what there is to choose from."""
+    assert project(pod(spec=spec), port=wanted) == Report(ORIGIN, 100, {}, f"{ORIGIN} {message}")
 
 
 def test_a_thousand_pods_have_one_problem() -> None:
-    """Pods of one controller have one template, and an operator reads one sentence."""
+    """Pods of one controller have one template, and an operator reads one message."""
     many = [
         pod(spec=containers([]), name=f"app-{number}", ownerReferences=[CREDITOR, REPLICA_SET])
         for number in range(1000)
     ]
-    (sentence,) = {project(one, port="gossip").problem for one in many}
-    assert sentence.startswith("the pod template of ReplicaSet default/app-5d4f has no port named 'gossip'")
+    (message,) = {project(one, port="gossip").problem for one in many}
+    assert message.startswith("the pod template of ReplicaSet default/app-5d4f has no port named 'gossip'")
 
 
 # --- Rollouts and clusters
@@ -377,7 +377,7 @@ HASHES = {"pod-template-hash": "5d4f", "deployment": "app-3", "controller-revisi
 
 
 @pytest.mark.parametrize(
-    ("labels", "split", "group"),
+    ("labels", "split", "report"),
     [
         pytest.param(HASHES, "off", "", id="off"),
         pytest.param(HASHES, "auto", "5d4f", id="a ReplicaSet's first"),
@@ -389,15 +389,15 @@ HASHES = {"pod-template-hash": "5d4f", "deployment": "app-3", "controller-revisi
         pytest.param({}, "version", "", id="a label that is not there"),
     ],
 )
-def test_the_group_that_a_pod_was_rolled_out_with(labels: Json, split: str, group: str) -> None:
+def test_the_group_that_a_pod_was_rolled_out_with(labels: Json, split: str, report: str) -> None:
     """As KUBE_PING tells them apart, or by what one likes."""
-    assert sole(pod(labels=labels, ownerReferences=[CREDITOR, REPLICA_SET]), split=split).group == group
+    assert sole(pod(labels=labels, ownerReferences=[CREDITOR, REPLICA_SET]), split=split).rollout == report
 
 
 @pytest.mark.parametrize("owners", [None, [], [CREDITOR]])
 def test_a_pod_that_nobody_controls_has_no_group(owners: list[Json] | None) -> None:
     """An owner is not a controller."""
-    assert sole(pod(ownerReferences=owners), split="owner").group == ""
+    assert sole(pod(ownerReferences=owners), split="owner").rollout == ""
 
 
 def test_the_cluster_that_a_pod_is_of() -> None:
@@ -458,7 +458,7 @@ def test_the_origin_is_the_same_for_a_pod_and_its_deletion() -> None:
 @pytest.mark.parametrize(("revision", "version"), [("48213", 48213), ("opaque", 0)])
 def test_the_version_is_the_revision(revision: str, version: int) -> None:
     """If it is a number."""
-    assert project(pod(resourceVersion=revision)).version == version
+    assert project(pod(resourceVersion=revision)).order == version
 
 
 # --- Laws

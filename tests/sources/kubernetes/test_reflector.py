@@ -21,10 +21,10 @@ from tests.support.builders import (
     endpoint_slice,
     error_event,
     following,
-    group,
-    groups,
     line,
     page,
+    report,
+    reports,
 )
 from tests.support.script import EOF, HANG, OPEN, Script, Stream, error, now, reflect
 
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.looptime
 async def test_a_watch_lasts_a_random_time(rolled: float, seconds: str) -> None:
     """Between five and ten minutes, so that a fleet does not come back all at once; bookmarks are asked for."""
     server = Script()
-    async with following(reflect(server, dice=lambda: rolled)):
+    async with following(reflect(server, jitter=lambda: rolled)):
         await asyncio.sleep(1)
     assert server.of("watch")[0].query == {
         "labelSelector": SELECTOR,
@@ -56,9 +56,9 @@ async def test_events_are_said_and_advance_the_revision() -> None:
     async with following(reflect(server)) as seen:
         await asyncio.sleep(5)
     assert seen.events[1:] == [
-        Applied(scope=SCOPE, group=group(added), revision="101", arrived=1.0),
-        Applied(scope=SCOPE, group=group(modified), revision="102", arrived=1.0),
-        Deleted(scope=SCOPE, origin="endpointslice/default/a", revision="103", arrived=2.0),
+        Applied(scope=SCOPE, report=report(added), resource_version="101", arrived=1.0),
+        Applied(scope=SCOPE, report=report(modified), resource_version="102", arrived=1.0),
+        Deleted(scope=SCOPE, origin="endpointslice/default/a", resource_version="103", arrived=2.0),
     ]
     assert server.revisions("watch") == ["100", "103"]
 
@@ -71,7 +71,7 @@ async def test_a_slice_that_is_recreated_under_its_name_is_the_new_one() -> None
     server = Script([page(old)], [(1.0, stream, HANG)])
     async with following(reflect(server)) as seen:
         await asyncio.sleep(5)
-    assert seen.groups == groups(new)
+    assert seen.reports == reports(new)
 
 
 async def test_bookmarks_advance_the_revision_and_say_nothing() -> None:
@@ -131,7 +131,7 @@ async def test_429_waits_as_long_as_it_is_told_and_longer(
     """The longer of backoff and Retry-After, plus jitter, for every sidecar is told the same; then the same again."""
     busy = [error("too_many_requests", retry_after)] * 3
     server = Script([*busy, page()]) if verb == "list" else Script(watches=busy)
-    async with following(reflect(server, dice=lambda: rolled)):
+    async with following(reflect(server, jitter=lambda: rolled)):
         await asyncio.sleep(60)
     assert server.waits(verb) == pytest.approx(waits)
     assert set(server.revisions("list")) == {"0"}
@@ -143,7 +143,7 @@ async def test_429_waits_as_long_as_it_is_told_and_longer(
 async def test_a_refused_connection_is_tried_again_soon(rolled: float, jitter: float) -> None:
     """Backoff with a low cap and no list: the API server is back within seconds of a restart."""
     server = Script(watches=[error("refused")] * 5)
-    async with following(reflect(server, dice=lambda: rolled)):
+    async with following(reflect(server, jitter=lambda: rolled)):
         await asyncio.sleep(30)
     assert server.waits("watch") == pytest.approx([wait * jitter for wait in (0.8, 1.6, 2.0, 2.0, 2.0)])
     assert len(server.of("list")) == 1
@@ -168,7 +168,7 @@ async def test_any_other_end_backs_off_and_goes_on_from_the_same_revision(end: S
     assert server.waits("watch") == pytest.approx([0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0])
     assert set(server.revisions("watch")) == {"100"}
     assert len(server.of("list")) == 1
-    assert seen.groups == groups(endpoint_slice())
+    assert seen.reports == reports(endpoint_slice())
 
 
 async def test_a_watch_that_says_nothing_is_asked_again_and_is_no_failure() -> None:
@@ -234,8 +234,8 @@ async def test_what_a_human_must_mend_is_said_and_tried_ever_more_slowly(verb: s
     server = Script([page(endpoint_slice("a")), *refused], [gone]) if verb == "list" else Script(watches=refused)
     async with following(reflect(server)) as seen:
         await seen.until(lambda it: len(it.of(Failed)) == 7, within=120)
-        assert len(seen.groups) == 1
-    said = Failed(scope=SCOPE, reason=reason, sentence=f"This is {reason}.", arrived=seen.times[-1])
+        assert len(seen.reports) == 1
+    said = Failed(scope=SCOPE, reason=reason, message=f"This is {reason}.", arrived=seen.times[-1])
     assert seen.events[-1] == said
     assert server.waits(verb)[-6:] == pytest.approx([0.8, 1.6, 3.2, 6.4, 12.8, 25.6])
 
@@ -244,7 +244,7 @@ async def test_what_a_human_must_mend_is_said_and_tried_ever_more_slowly(verb: s
 async def test_a_watch_that_outlives_its_time_is_ended_by_the_client(rolled: float, deadline: float) -> None:
     """Half a minute after the server should have, bookmarks or not."""
     server = Script(watches=[tuple(chain.from_iterable(repeat((20.0, bookmark(200)), 60)))])
-    async with following(reflect(server, dice=lambda: rolled)) as seen:
+    async with following(reflect(server, jitter=lambda: rolled)) as seen:
         await asyncio.sleep(500)
     assert server.times("watch") == [0.0, deadline + 0.8 * (1 + rolled)]
     assert server.revisions("watch") == ["100", "200"]
@@ -277,7 +277,7 @@ async def test_nonsense_restarts_the_connection_from_the_last_good_revision(nons
     assert server.revisions("watch") == ["100", "101"]
     assert seen.kinds == ["Listed", "Applied", "Failed", "Recovered"]
     assert [event.reason for event in seen.events if isinstance(event, Failed)] == ["malformed"]
-    assert seen.groups == groups(endpoint_slice(), endpoint_slice("c", 101))
+    assert seen.reports == reports(endpoint_slice(), endpoint_slice("c", 101))
 
 
 async def test_a_watch_that_goes_back_in_time_is_ended() -> None:
@@ -288,7 +288,7 @@ async def test_a_watch_that_goes_back_in_time_is_ended() -> None:
         await asyncio.sleep(5)
     assert server.revisions("watch") == ["100", "100"]
     assert [event.reason for event in seen.events if isinstance(event, Failed)] == ["older"]
-    assert seen.groups == groups(endpoint_slice("a"))
+    assert seen.reports == reports(endpoint_slice("a"))
 
 
 async def test_a_line_that_was_cut_off_is_no_event() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.membership.member import State, fold
-from tests.support.builders import SCOPE, bookmark, endpoint, endpoint_slice, error_event, groups, line, page
+from tests.support.builders import SCOPE, bookmark, endpoint, endpoint_slice, error_event, line, page, reports
 from tests.support.script import Script, error, reflect
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Say:
     cut: int | None = None
 
 
-class Step(Enum):
+class MemberChange(Enum):
     """What else a watch may do."""
 
     BOOKMARK = auto()
@@ -85,9 +85,9 @@ class Step(Enum):
 
 
 SPOILERS = {
-    Step.GARBAGE: b"garbage\n",
-    Step.EXPIRED: error_event(410, "Expired"),
-    Step.INTERNAL: error_event(500, "InternalError"),
+    MemberChange.GARBAGE: b"garbage\n",
+    MemberChange.EXPIRED: error_event(410, "Expired"),
+    MemberChange.INTERNAL: error_event(500, "InternalError"),
 }
 
 
@@ -107,7 +107,7 @@ class Watching:
     """A WATCH: refused, or one step after the other and an end."""
 
     refused: str = ""
-    steps: tuple[Write | Say | Step, ...] = ()
+    steps: tuple[Write | Say | MemberChange, ...] = ()
     end: str = ""
 
 
@@ -126,7 +126,7 @@ WATCHINGS = st.builds(
     Watching,
     st.sampled_from((*REFUSALS, "", "", "expired")),
     st.lists(
-        WRITES | st.builds(Say, PIECES) | st.builds(Say, PIECES, st.integers(0, 1500)) | st.sampled_from(Step),
+        WRITES | st.builds(Say, PIECES) | st.builds(Say, PIECES, st.integers(0, 1500)) | st.sampled_from(MemberChange),
         max_size=8,
     ).map(tuple),
     st.sampled_from(("", "connection", "timeout")),
@@ -191,9 +191,9 @@ class Unreliable(Script):
                     if step.cut is not None and step.cut < len(text):
                         raise error("connection")
                     told = max(told, self.history.revision)
-                case Step.BOOKMARK:
+                case MemberChange.BOOKMARK:
                     yield bookmark(told)
-                case Step.SECOND:
+                case MemberChange.SECOND:
                     await asyncio.sleep(1)
                 case _:
                     yield SPOILERS[step]
@@ -206,7 +206,7 @@ class Unreliable(Script):
 
 @given(st.lists(LISTINGS, max_size=6), st.lists(WATCHINGS, max_size=8), st.sampled_from(("", str(BIRTH))))
 def test_what_is_known_is_what_was_and_never_goes_back(
-    listings: list[Listing], watchings: list[Watching], floor: str
+    listings: list[Listing], watchings: list[Watching], not_older_than: str
 ) -> None:
     """After every event the state is the server's at that revision; none is older; in the end all is known."""
 
@@ -215,16 +215,16 @@ def test_what_is_known_is_what_was_and_never_goes_back(
         state, revision = State.of([SCOPE]), 0
         try:
             async with asyncio.timeout(3600):
-                async for event in reflect(server, floor=floor).events():
+                async for event in reflect(server, not_older_than=not_older_than).events():
                     state = fold(state, event)
                     known = state.scopes[SCOPE]
                     if known.synced:
-                        assert int(known.revision) >= revision
-                        revision = int(known.revision)
-                        assert known.groups == groups(*server.history.at(revision).values())
+                        assert int(known.resource_version) >= revision
+                        revision = int(known.resource_version)
+                        assert known.reports == reports(*server.history.at(revision).values())
         except TimeoutError:
             pass
-        assert state.groups == groups(*server.history.at(server.history.revision).values())
+        assert state.reports == reports(*server.history.at(server.history.revision).values())
 
     with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
         runner.run(follow())

@@ -19,9 +19,9 @@ from tests.support.builders import (
     endpoint_slice,
     error_event,
     following,
-    group,
-    groups,
     page,
+    report,
+    reports,
 )
 from tests.support.script import OPEN, Script, Stream, error, reflect
 
@@ -36,13 +36,13 @@ async def test_the_first_list_takes_what_the_watch_cache_has() -> None:
     async with following(reflect(server)) as seen:
         await asyncio.sleep(1)
     assert server.of("list")[0].query == {"labelSelector": SELECTOR, "resourceVersion": "0"}
-    assert seen.events == [Listed(scope=SCOPE, groups=(group(endpoint_slice()),), revision="100")]
+    assert seen.events == [Listed(scope=SCOPE, reports=(report(endpoint_slice()),), resource_version="100")]
 
 
 async def test_a_restarted_sidecar_lists_nothing_older_than_its_predecessor_published() -> None:
-    """The floor goes into the first LIST."""
+    """The checkpoint goes into the first LIST."""
     server = Script([page(revision=950)])
-    async with following(reflect(server, floor="900")) as seen:
+    async with following(reflect(server, not_older_than="900")) as seen:
         await asyncio.sleep(1)
     assert server.of("list")[0].query == {
         "labelSelector": SELECTOR,
@@ -112,7 +112,7 @@ async def test_a_list_that_is_too_far_ahead_of_its_server_becomes_consistent_aft
     """504 ResourceVersionTooLarge: the replica may catch up; a cluster restored from a backup will not."""
     server = Script([*[error("too_large_resource_version")] * tries, page(revision=50)])
     timing = Timing(too_large_tries=tries)
-    async with following(reflect(server, floor="900", timing=timing)) as seen:
+    async with following(reflect(server, not_older_than="900", timing=timing)) as seen:
         await asyncio.sleep(20)
     assert server.revisions("list") == ["900"] * tries + [None]
     assert server.times("list") == [0.0, 0.8, 2.4, 5.6][: tries + 1]
@@ -168,7 +168,7 @@ async def test_all_pages_are_collected_before_anything_is_said() -> None:
         {"labelSelector": SELECTOR, "continue": "still more"},
     ]
     assert seen.kinds == ["Listed"]
-    assert seen.groups == groups(endpoint_slice("a"), endpoint_slice("b"), endpoint_slice("c"))
+    assert seen.reports == reports(endpoint_slice("a"), endpoint_slice("b"), endpoint_slice("c"))
 
 
 async def test_a_list_that_fails_on_a_later_page_begins_again() -> None:
@@ -179,7 +179,7 @@ async def test_a_list_that_fails_on_a_later_page_begins_again() -> None:
         await asyncio.sleep(5)
     assert [asked.query.get("continue") for asked in server.of("list")] == [None, "more", None, "more"]
     assert seen.kinds == ["Failed", "Listed"]
-    assert seen.groups == groups(endpoint_slice("a"), endpoint_slice("b"))
+    assert seen.reports == reports(endpoint_slice("a"), endpoint_slice("b"))
 
 
 async def test_a_list_whose_continuation_has_expired_begins_again() -> None:
@@ -193,13 +193,13 @@ async def test_a_list_whose_continuation_has_expired_begins_again() -> None:
         {"labelSelector": SELECTOR, "continue": "more"},
         {"labelSelector": SELECTOR},
     ]
-    assert seen.groups == groups(endpoint_slice("a"))
+    assert seen.reports == reports(endpoint_slice("a"))
 
 
 async def test_a_list_older_than_what_was_seen_is_discarded() -> None:
     """Some replica ignores what it was asked; a later one may not."""
     server = Script([page(revision=899), page(revision=900)])
-    async with following(reflect(server, floor="900")) as seen:
+    async with following(reflect(server, not_older_than="900")) as seen:
         await asyncio.sleep(5)
     assert server.times("list") == [0.0, 0.8]
     assert server.revisions("list") == ["900", "900"]
@@ -248,8 +248,8 @@ async def test_an_answer_that_is_no_list_is_no_answer(body: bytes) -> None:
     server = Script([page(endpoint_slice("a")), body, page(endpoint_slice("b"), revision=200)], [gone])
     async with following(reflect(server)) as seen:
         await seen.until(lambda it: it.of(Failed))
-        assert seen.groups == groups(endpoint_slice("a"))
+        assert seen.reports == reports(endpoint_slice("a"))
         await asyncio.sleep(5)
     assert [event.reason for event in seen.events if isinstance(event, Failed)] == ["malformed"]
     assert server.revisions("list") == ["0", "100", "100"]
-    assert seen.groups == groups(endpoint_slice("b"))
+    assert seen.reports == reports(endpoint_slice("b"))

@@ -40,7 +40,7 @@ from sidecar.simulator import (
     Unauthorized,
 )
 from sidecar.simulator.watching import Pace
-from sidecar.sources.kubernetes.connection import Patience
+from sidecar.sources.kubernetes.connection import Timeouts
 from sidecar.sources.kubernetes.reflector import Reflector, Timing
 from tests.support.builders import (
     SCOPE,
@@ -52,21 +52,21 @@ from tests.support.builders import (
     endpoint_slice,
     following,
     grants,
-    groups,
     line,
+    reports,
 )
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from sidecar.membership.member import Group
+    from sidecar.membership.member import Report
     from sidecar.sources.kubernetes.credentials import Configuration, Loader
 
 QUICK = Timing(retry=0.01, retry_cap=0.02, refused_cap=0.02, short_watch=0.0, too_large_tries=1)
 """Client-go's rules at a hundredth of its times; no watch counts as short, since all of them are."""
 
-PATIENT = Patience()
-IMPATIENT = Patience(list_total=0.5, list_read=0.1, watch_read=0.1)
+PATIENT = Timeouts()
+IMPATIENT = Timeouts(list_total=0.5, list_read=0.1, watch_read=0.1)
 
 
 @asynccontextmanager
@@ -74,33 +74,33 @@ async def followed(
     simulator: Simulator,
     *,
     timing: Timing = QUICK,
-    patience: Patience = PATIENT,
+    timeouts: Timeouts = PATIENT,
     load: Loader | None = None,
 ) -> AsyncIterator[Followed]:
     """What a reflector says of the simulator."""
     metrics = Metrics([])
-    async with connected(load or grants(simulator.url), metrics=metrics, patience=patience) as connection:
+    async with connected(load or grants(simulator.url), metrics=metrics, timeouts=timeouts) as connection:
         reflector = Reflector(
             connection,
             collection(),
             metrics=metrics,
-            floor="",
+            not_older_than="",
             clock=asyncio.get_running_loop().time,
-            dice=lambda: 0.0,
+            jitter=lambda: 0.0,
             timing=timing,
         )
         async with following(reflector) as seen:
             yield seen
 
 
-def stored(simulator: Simulator) -> Mapping[str, Group]:
+def stored(simulator: Simulator) -> Mapping[str, Report]:
     """What there is to be known."""
-    return groups(*(obj for _, obj in simulator.store.objects("endpointslices")))
+    return reports(*(obj for _, obj in simulator.store.objects("endpointslices")))
 
 
 async def agreed(simulator: Simulator, seen: Followed) -> None:
     """Wait until all of that is known."""
-    await seen.until(lambda it: it.state.synced and it.groups == stored(simulator))
+    await seen.until(lambda it: it.state.synced and it.reports == stored(simulator))
 
 
 def codes(simulator: Simulator, verb: str) -> Sequence[int]:
@@ -186,11 +186,11 @@ async def test_a_watch_that_fails_goes_on_where_it_was(
     """Nobody lists, nobody is lost, and nobody is forgotten meanwhile."""
     async with followed(simulator) as seen:
         await simulator.request(verb="watch")
-        before = seen.groups
+        before = seen.reports
         simulator.script(fault)
         simulator.end_watches()
         await simulator.request(verb="watch", count=2)
-        assert seen.groups == before
+        assert seen.reports == before
         change(service)
         await agreed(simulator, seen)
         await simulator.request(verb="watch", count=len(watched))
@@ -250,7 +250,7 @@ async def test_a_first_list_that_fails_is_asked_again(
     simulator.script(*faults)
     async with followed(simulator) as seen:
         await seen.until(lambda it: it.state.synced)
-        assert seen.groups == stored(simulator)
+        assert seen.reports == stored(simulator)
         assert codes(simulator, "list") == listed
         assert reasons(seen) == failed
         assert len(seen.of(Listed)) == 1
@@ -265,11 +265,11 @@ async def test_a_relist_from_an_older_replica_waits_for_a_newer_one(
     change(service)
     async with followed(simulator, timing=replace(QUICK, too_large_tries=2)) as seen:
         await simulator.request(verb="watch")
-        before = seen.groups
+        before = seen.reports
         simulator.script(Gone(verb="watch"), OlderReplica(verb="list", revision=simulator.store.revision - 3))
         simulator.end_watches()
         await simulator.request(verb="list", count=2)
-        assert seen.groups == before
+        assert seen.reports == before
         service.scale(8)
         await agreed(simulator, seen)
         matches = [asked.query.get("resourceVersionMatch") for asked in simulator.requests if asked.verb == "list"]
@@ -286,7 +286,7 @@ async def test_a_first_list_may_be_from_an_older_replica(simulator: Simulator, s
     async with followed(simulator) as seen:
         await agreed(simulator, seen)
         (first,) = [event for event in seen.events if isinstance(event, Listed)]
-        assert first.revision == str(old)
+        assert first.resource_version == str(old)
         assert codes(simulator, "list") == [200]
 
 
@@ -329,7 +329,7 @@ async def test_silence_is_not_believed(simulator: Simulator, service: ScriptedSe
     """A half-open connection ends with the patience for it; what happened meanwhile comes with the next."""
     if verb == "list":
         simulator.script(Silence(verb="list"))
-    async with followed(simulator, patience=IMPATIENT) as seen:
+    async with followed(simulator, timeouts=IMPATIENT) as seen:
         if verb == "watch":
             await simulator.request(verb="watch")
             simulator.script(Silence(verb="watch"))
@@ -361,11 +361,11 @@ async def test_a_server_that_was_away_is_followed_on(simulator: Simulator, servi
     """A restart with its history: what happened meanwhile is told by the watch; nobody lists."""
     async with followed(simulator) as seen:
         await simulator.request(verb="watch")
-        before = seen.groups
+        before = seen.reports
         await simulator.stop_serving()
         change(service)
         await seen.until(lambda it: "refused" in reasons(it))
-        assert seen.groups == before
+        assert seen.reports == before
         await simulator.serve_again()
         await agreed(simulator, seen)
         assert codes(simulator, "list") == [200]
@@ -441,18 +441,18 @@ async def test_an_event_may_be_longer_than_a_mebibyte(simulator: Simulator, serv
 
 async def test_everything_at_once(simulator: Simulator, service: ScriptedService) -> None:
     """Faults in any order while members come and go: in the end all is known, and no revision was older."""
-    dice = random.Random(20260721)  # noqa: S311 - a script, not a secret
+    jitter = random.Random(20260721)  # noqa: S311 - a script, not a secret
     faults = [fault for fault, *_ in TRANSIENT.values()]
     faults += EXPIRED.values()
     faults += [Gone(verb="list"), BadGateway(verb="list"), CutMidLine(verb="list"), Unauthorized(verb="list")]
-    simulator.script(*dice.sample(faults, len(faults)))
+    simulator.script(*jitter.sample(faults, len(faults)))
     async with followed(simulator) as seen:
         for _ in range(60):
-            dice.choice((simulator.end_watches, simulator.cut_watches, simulator.compact, lambda: None))()
-            service.scale(dice.randint(0, 9))
+            jitter.choice((simulator.end_watches, simulator.cut_watches, simulator.compact, lambda: None))()
+            service.scale(jitter.randint(0, 9))
             await asyncio.sleep(0.005)
         simulator.behave()
         await agreed(simulator, seen)
-        revisions = [int(event.revision) for event in seen.events if isinstance(event, Listed | Applied)]
+        revisions = [int(event.resource_version) for event in seen.events if isinstance(event, Listed | Applied)]
         assert revisions == sorted(revisions)
-        assert seen.state.scopes[SCOPE].revision == str(simulator.store.revision)
+        assert seen.state.scopes[SCOPE].resource_version == str(simulator.store.revision)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from sidecar.check.permissions import Permission, Question
-    from sidecar.membership.member import Report
+    from sidecar.membership.events import Report
     from sidecar.sources.kubernetes.collection import Collection
     from sidecar.sources.kubernetes.connection import Connection
 

@@ -11,7 +11,7 @@ import structlog
 
 from sidecar.errors import SettingsError
 from sidecar.failover.failover import Candidate
-from sidecar.output.pipeline import Track
+from sidecar.membership.track import Track
 from sidecar.sources.kubernetes.endpoints import endpoints
 from sidecar.sources.kubernetes.endpointslices import endpoint_slices
 from sidecar.sources.kubernetes.objects import Projection

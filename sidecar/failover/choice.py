@@ -17,7 +17,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sidecar.membership.member import Scope, State
+    from sidecar.membership.fold import Scope, State
 
 REFUSALS = frozenset({"forbidden", "not_found"})
 """Reasons that no fallback_after mends: another way is tried at once if there never was an answer."""

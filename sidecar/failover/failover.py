@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from sidecar.failover.choice import FOREVER, choose
-from sidecar.membership.member import Failed, Listed, Recovered
+from sidecar.membership.events import Failed, Listed, Recovered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sidecar.membership.track import Track
     from sidecar.observability.metrics import Metrics
-    from sidecar.output.pipeline import Track
     from sidecar.output.publish_loop import PublishLoop
     from sidecar.sources import Source
 

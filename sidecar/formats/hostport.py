@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidecar.membership.union import is_ipv6
+from sidecar.membership.addresses import is_ipv6
 
 if TYPE_CHECKING:
     from sidecar.membership.member import Member

@@ -11,18 +11,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from sidecar.membership.addresses import choose, is_ipv6
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sidecar.membership.member import Member, Report
-
-
-_PREFERENCE = {"auto": (False, True), "ipv4": (False,), "ipv6": (True,)}
-
-
-def is_ipv6(address: str) -> bool:
-    """Whether a literal address is IPv6."""
-    return ":" in address
+    from sidecar.membership.events import Report
+    from sidecar.membership.member import Member
 
 
 def merge(sightings: Sequence[tuple[Report, Member]], family: str) -> Member:
@@ -42,15 +37,6 @@ def merge(sightings: Sequence[tuple[Report, Member]], family: str) -> Member:
                 by_family.setdefault(v6, found)
     addresses = by_family.get(False, ()) + by_family.get(True, ())
     return msgspec.structs.replace(newest, addresses=addresses, address=choose(addresses, family))
-
-
-def choose(addresses: Sequence[str], family: str) -> str:
-    """The address of *family* (``auto`` prefers IPv4), empty if there is none."""
-    for v6 in _PREFERENCE[family]:
-        for address in addresses:
-            if is_ipv6(address) is v6:
-                return address
-    return ""
 
 
 class Union:

@@ -10,19 +10,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sidecar.formats import Document
-from sidecar.membership.member import Applied, Deleted, Listed, State, fold
+from sidecar.membership.events import Applied, Deleted, Listed
 from sidecar.membership.policy.changes import PendingChanges
 from sidecar.membership.policy.selection import Selection
-from sidecar.membership.union import Union
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from sidecar.formats import Format
-    from sidecar.membership.member import Event, Member, Report
+    from sidecar.membership.events import Event
+    from sidecar.membership.fold import State
+    from sidecar.membership.member import Member
     from sidecar.membership.policy.changes import Pending
     from sidecar.membership.policy.leaves import LeavePolicy
     from sidecar.membership.policy.rules import Rules
+    from sidecar.membership.track import Track
 
 
 class Change(NamedTuple):
@@ -31,55 +33,6 @@ class Change(NamedTuple):
     joined: tuple[Member, ...]
     left: tuple[Member, ...]
     updated: tuple[Member, ...]
-
-
-class Track:
-    """One way to find members, and what is known by it.
-
-    Args:
-        source: its name, for example ``endpointslice``.
-        scopes: the scopes of its sources.
-        family: see ``union.merge``.
-    """
-
-    def __init__(self, source: str, scopes: Iterable[str], family: str) -> None:
-        self.source = source
-        self.scopes = tuple(scopes)
-        self.family = family
-        self.forget()
-
-    def forget(self) -> None:
-        """Know nothing: what was known is too old to start from."""
-        self.state = State.of(self.scopes)
-        self.union = Union(self.family)
-        self.problems: dict[str, str] = {}
-        """Why what an origin says cannot be used, by origin."""
-        self.warnings: dict[str, str] = {}
-        """What an operator should know about it, by origin."""
-
-    def take(self, event: Event) -> set[str]:
-        """Fold *event*, and return the keys of the members that changed by it."""
-        before = self.state.scopes[event.scope].reports
-        self.state = fold(self.state, event)
-        after = self.state.scopes[event.scope].reports
-        changed: dict[str, Report | None] = {}
-        match event:
-            case Listed():
-                changed = {origin: after.get(origin) for origin in before.keys() | after.keys()}
-            case Applied():
-                changed = {event.report.origin: event.report}
-            case Deleted():
-                changed = {event.origin: None}
-        for origin, report in changed.items():
-            _note(self.problems, origin, report.problem if report else "")
-            _note(self.warnings, origin, report.warning if report else "")
-        return self.union.update(changed)
-
-
-def _note(notes: dict[str, str], origin: str, message: str) -> None:
-    notes.pop(origin, None)
-    if message:
-        notes[origin] = message
 
 
 class Pipeline:

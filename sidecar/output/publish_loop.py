@@ -14,7 +14,7 @@ import structlog
 from aiofiles.os import wrap
 
 from sidecar.errors import PublishError, StartTimeoutError
-from sidecar.membership.member import Failed, Recovered
+from sidecar.membership.events import Failed, Recovered
 from sidecar.membership.policy.guards import REASONS, Situation
 from sidecar.output.publisher import Outcome
 
@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from sidecar.backoff import Backoff
-    from sidecar.membership.member import Event, Member
+    from sidecar.membership.events import Event
+    from sidecar.membership.member import Member
     from sidecar.membership.policy.guards import Guards
     from sidecar.membership.policy.timing import Hold, Pace, Window
+    from sidecar.membership.track import Track
     from sidecar.observability.metrics import Metrics
-    from sidecar.output.pipeline import Change, Pipeline, Track
+    from sidecar.output.pipeline import Change, Pipeline
     from sidecar.output.publisher import Publication, Publisher
 
 log = structlog.get_logger(__name__)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from sidecar.membership.member import Event
+    from sidecar.membership.events import Event
 
 
 class Source(Protocol):

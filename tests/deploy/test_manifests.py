@@ -11,7 +11,7 @@ import pytest
 from sidecar import __version__
 from sidecar.cli import parse
 from sidecar.settings.options import OPTIONS
-from sidecar.settings.values import duration
+from sidecar.settings.parsing import duration
 from tests.cluster.api import Json
 from tests.cluster.kubectl import Kubectl, KubectlFailed
 from tests.deploy.manifests import (

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.failover.choice import FOREVER, Choice, choose
-from sidecar.membership.member import Failed, Listed, Recovered, State, fold
+from sidecar.membership.events import Failed, Listed, Recovered
+from sidecar.membership.fold import State, fold
 
 if TYPE_CHECKING:
-    from sidecar.membership.member import Event
+    from sidecar.membership.events import Event
 
 PATIENCE = 300.0
 

@@ -20,13 +20,15 @@ from sidecar.failover.candidates import known_port
 from sidecar.failover.failover import Candidate, Failover
 from sidecar.formats import FORMATS
 from sidecar.formats.samples import member
-from sidecar.membership.member import Applied, Event, Failed, Listed, Member, Recovered, Report
+from sidecar.membership.events import Applied, Event, Failed, Listed, Recovered, Report
+from sidecar.membership.member import Member
 from sidecar.membership.policy.guards import Guards
 from sidecar.membership.policy.leaves import LeavePolicy
 from sidecar.membership.policy.rules import Rules
 from sidecar.membership.policy.timing import Pace
+from sidecar.membership.track import Track
 from sidecar.observability.metrics import Metrics
-from sidecar.output.pipeline import Pipeline, Track
+from sidecar.output.pipeline import Pipeline
 from sidecar.output.publish_loop import PublishLoop
 from sidecar.output.publisher import Publisher
 from tests.output.test_publish_loop import Inline

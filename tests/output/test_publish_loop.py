@@ -18,13 +18,15 @@ from sidecar.backoff import Backoff
 from sidecar.errors import StartTimeoutError
 from sidecar.formats import FORMATS
 from sidecar.formats.samples import member
-from sidecar.membership.member import Applied, Event, Failed, Listed, Member, Report
+from sidecar.membership.events import Applied, Event, Failed, Listed, Report
+from sidecar.membership.member import Member
 from sidecar.membership.policy.guards import Guards, MinMembers
 from sidecar.membership.policy.leaves import LeavePolicy
 from sidecar.membership.policy.rules import Rules
 from sidecar.membership.policy.timing import Pace
+from sidecar.membership.track import Track
 from sidecar.observability.metrics import Metrics
-from sidecar.output.pipeline import Pipeline, Track
+from sidecar.output.pipeline import Pipeline
 from sidecar.output.publish_loop import PublishLoop
 from sidecar.output.publisher import Publisher
 

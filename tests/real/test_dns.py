@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from sidecar.membership.member import Failed, Listed, Member
+from sidecar.membership.events import Failed, Listed
+from sidecar.membership.member import Member
 from sidecar.observability.metrics import Metrics
+from sidecar.settings.values import Nameserver
 from sidecar.sources.dns.confirmation import ConfirmationPolicy
-from sidecar.sources.dns.names import Nameserver
 from sidecar.sources.dns.records import Wanted
 from sidecar.sources.dns.resolver import Resolver, Timeouts
 from sidecar.sources.dns.source import Dns, Timing

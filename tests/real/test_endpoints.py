@@ -3,7 +3,7 @@
 What becomes of more than a thousand addresses is in ``test_sources``: it is the daemon that tells of it.
 """
 
-from sidecar.membership.member import Failed
+from sidecar.membership.events import Failed
 from sidecar.sources.kubernetes.endpoints import endpoints
 from sidecar.sources.kubernetes.objects import Projection
 from tests.cluster import objects

@@ -14,7 +14,7 @@ import pytest
 
 from sidecar.daemon.replicas import desired_replicas
 from sidecar.errors import SourceError
-from sidecar.membership.member import Listed
+from sidecar.membership.events import Listed
 from sidecar.sources.kubernetes.objects import Projection
 from sidecar.sources.kubernetes.pods import PodProjection, pods
 from tests.cluster import binaries, objects

@@ -14,7 +14,8 @@ from sidecar.errors import SettingsError
 from sidecar.formats import FORMATS
 from sidecar.membership.policy.guards import MinMembers
 from sidecar.settings.options import OPTIONS
-from sidecar.settings.values import Listen, Output, Service, Settings, duration, listen, service
+from sidecar.settings.parsing import duration, listen, service
+from sidecar.settings.values import Listen, Output, Service, Settings
 
 MINIMAL = {"service": ["app"], "output": ["json=/membership/members.json"]}
 

@@ -14,7 +14,8 @@ import subprocess
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sidecar.membership.member import Member, State, fold
+from sidecar.membership.fold import State, fold
+from sidecar.membership.member import Member
 from sidecar.observability.metrics import Metrics
 from sidecar.sources.kubernetes.collection import Collection, reader
 from sidecar.sources.kubernetes.connection import Connection
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from sidecar.membership.member import Event, Report
+    from sidecar.membership.events import Event, Report
     from sidecar.sources import Source
     from sidecar.sources.kubernetes.connection import Timeouts
     from sidecar.sources.kubernetes.credentials import Configuration, Loader

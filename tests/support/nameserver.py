@@ -14,7 +14,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from sidecar.sources.dns.names import Nameserver
+from sidecar.settings.values import Nameserver
 from tests.support.builders import listening
 
 if TYPE_CHECKING:

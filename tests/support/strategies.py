@@ -6,7 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from sidecar.membership.member import Applied, Deleted, Event, Failed, Listed, Member, Recovered, Report
+from sidecar.membership.events import Applied, Deleted, Event, Failed, Listed, Recovered, Report
+from sidecar.membership.member import Member
 from sidecar.membership.policy.rules import Rules
 
 SCOPES = ("endpointslice/default/app", "endpointslice/other/app")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sidecar.membership.union import is_ipv6
+from sidecar.membership.addresses import is_ipv6
 
 if TYPE_CHECKING:
     from sidecar.membership.member import Member

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from sidecar.membership.addresses import is_ipv6
 from sidecar.membership.policy.founder import Founder
 from sidecar.membership.policy.ownership import AddressOwnership
 from sidecar.membership.policy.rules import Facts, Own, Rules, admitted, belongs, eligible, is_ready
-from sidecar.membership.union import is_ipv6
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

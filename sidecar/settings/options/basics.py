@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sidecar.settings.options.option import Option
-from sidecar.settings.values import member_port, one_of, optional_duration, output, service
+from sidecar.settings.parsing import member_port, one_of, optional_duration, output, service
 
 WHOSE = (
     Option(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from sidecar.settings.options.option import Option
-from sidecar.settings.values import listen, one_of, optional_path
-from sidecar.sources.dns.names import cluster_domain, nameserver
+from sidecar.settings.parsing import cluster_domain, listen, nameserver, one_of, optional_path
 
 SURROUNDINGS = (
     Option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sidecar.membership.policy.guards import MinMembers
 from sidecar.settings.options.option import Option
-from sidecar.settings.values import count, duration, one_of, share
+from sidecar.settings.parsing import count, duration, one_of, share
 
 PUBLICATION = (
     Option(

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 
-from sidecar.membership.member import Member, Report
-from sidecar.membership.union import choose, is_ipv6
+from sidecar.membership.addresses import choose, is_ipv6
+from sidecar.membership.events import Report
+from sidecar.membership.member import Member
 from sidecar.sources.dns.names import host_of
 
 if TYPE_CHECKING:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sidecar.observability.metrics import Metrics
-    from sidecar.sources.dns.names import Nameserver
     from sidecar.sources.dns.records import Outcome
 
 RESOLV_CONF = Path("/etc/resolv.conf")
@@ -54,7 +53,7 @@ class Resolver:
     """The DNS servers, and the zone of the cluster.
 
     Args:
-        servers: whom to ask; none for those of resolv.conf.
+        servers: address and port of those to ask; none for those of resolv.conf.
         zone: the cluster's, without the final dot; empty for the one in resolv.conf's search list.
         metrics: where to count.
         resolv_conf: the file.
@@ -64,7 +63,7 @@ class Resolver:
     def __init__(
         self,
         *,
-        servers: Sequence[Nameserver] = (),
+        servers: Sequence[tuple[str, int]] = (),
         zone: str = "",
         metrics: Metrics,
         resolv_conf: Path = RESOLV_CONF,
@@ -123,9 +122,7 @@ class Resolver:
         if not (self._servers and self._own_zone):
             await self._read(resolver)
         if self._servers:
-            resolver.nameservers = [
-                dns.nameserver.Do53Nameserver(server.address, server.port) for server in self._servers
-            ]
+            resolver.nameservers = [dns.nameserver.Do53Nameserver(address, port) for address, port in self._servers]
         resolver.rotate = False
         resolver.timeout = self._timeouts.answer
         resolver.use_edns(0, 0, PAYLOAD)

@@ -14,7 +14,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.resolver
 
-from sidecar.membership.union import is_ipv6
+from sidecar.membership.addresses import is_ipv6
 from sidecar.sources.dns.records import Absent, Answered, Record, Unknown
 
 if TYPE_CHECKING:

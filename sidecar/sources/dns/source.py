@@ -19,7 +19,7 @@ import msgspec
 import structlog
 
 from sidecar.backoff import Backoff
-from sidecar.membership.member import Applied, Failed, Listed
+from sidecar.membership.events import Applied, Failed, Listed
 from sidecar.sources.dns.confirmation import ConfirmationPolicy, ConfirmedRecords, missing
 from sidecar.sources.dns.query import ServiceQuery
 from sidecar.sources.dns.records import Absent, Answered, Unknown
@@ -27,7 +27,7 @@ from sidecar.sources.dns.records import Absent, Answered, Unknown
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 
-    from sidecar.membership.member import Event, Report
+    from sidecar.membership.events import Event, Report
     from sidecar.observability.metrics import Metrics
     from sidecar.sources.dns.query import Asks
     from sidecar.sources.dns.records import Outcome, Wanted

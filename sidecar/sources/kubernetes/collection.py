@@ -11,7 +11,7 @@ from sidecar.sources.kubernetes.objects import K, decoder
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sidecar.membership.member import Report
+    from sidecar.membership.events import Report
     from sidecar.sources.kubernetes.objects import Metadata
 
 

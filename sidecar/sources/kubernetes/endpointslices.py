@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from sidecar.membership.member import Member, Report
-from sidecar.membership.union import choose
+from sidecar.membership.addresses import choose
+from sidecar.membership.events import Report
+from sidecar.membership.member import Member
 from sidecar.sources.kubernetes.collection import Collection
 from sidecar.sources.kubernetes.objects import (
     Metadata,

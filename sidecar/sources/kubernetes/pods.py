@@ -13,8 +13,9 @@ import sys
 
 import msgspec
 
-from sidecar.membership.member import Member, Report
-from sidecar.membership.union import choose, is_ipv6
+from sidecar.membership.addresses import choose, is_ipv6
+from sidecar.membership.events import Report
+from sidecar.membership.member import Member
 from sidecar.sources.kubernetes.collection import Collection
 from sidecar.sources.kubernetes.objects import (
     Metadata,

@@ -23,7 +23,7 @@ import structlog
 
 from sidecar.backoff import Backoff
 from sidecar.errors import SourceError
-from sidecar.membership.member import Applied, Deleted, Failed, Listed, Recovered
+from sidecar.membership.events import Applied, Deleted, Failed, Listed, Recovered
 from sidecar.observability.metrics import EVENT_TYPES
 from sidecar.sources.kubernetes.collection import reader
 from sidecar.sources.kubernetes.objects import decode_page, decode_status, event_decoder, is_older
@@ -32,7 +32,7 @@ from sidecar.sources.kubernetes.stream import Lines
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from sidecar.membership.member import Event, Report
+    from sidecar.membership.events import Event, Report
     from sidecar.observability.metrics import Metrics
     from sidecar.sources.kubernetes.collection import Collection
     from sidecar.sources.kubernetes.connection import Connection

@@ -16,13 +16,17 @@ from hypothesis import strategies as st
 
 from sidecar.formats import FORMATS, render
 from sidecar.formats.samples import member
-from sidecar.membership.member import Applied, Event, Listed, Member, Report, State, fold
+from sidecar.membership.addresses import choose
+from sidecar.membership.events import Applied, Event, Listed, Report
+from sidecar.membership.fold import State, fold
+from sidecar.membership.member import Member
 from sidecar.membership.policy.leaves import LeavePolicy
 from sidecar.membership.policy.rules import Own, Rules
 from sidecar.membership.policy.selection import Selection
 from sidecar.membership.policy.timing import Pace, Window
-from sidecar.membership.union import Union, choose, merge
-from sidecar.output.pipeline import Pipeline, Track
+from sidecar.membership.track import Track
+from sidecar.membership.union import Union, merge
+from sidecar.output.pipeline import Pipeline
 from tests.support.strategies import SCOPES, histories, rules
 
 FAMILIES = st.sampled_from(("auto", "ipv4", "ipv6"))

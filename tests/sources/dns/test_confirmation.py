@@ -8,17 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.settings.parsing import cluster_domain, nameserver
+from sidecar.settings.values import Nameserver
 from sidecar.sources.dns.confirmation import ConfirmationPolicy, ConfirmedRecords
-from sidecar.sources.dns.names import (
-    Nameserver,
-    cluster_domain,
-    host_of,
-    nameserver,
-    port_name,
-    reverse_name,
-    service_name,
-    zone_of,
-)
+from sidecar.sources.dns.names import host_of, port_name, reverse_name, service_name, zone_of
 from sidecar.sources.dns.records import Absent, Answered, Outcome, Record, Unknown, Wanted
 
 if TYPE_CHECKING:

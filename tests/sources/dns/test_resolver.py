@@ -14,7 +14,7 @@ import dns.message
 import pytest
 
 from sidecar.observability.metrics import Metrics
-from sidecar.sources.dns.names import Nameserver
+from sidecar.settings.values import Nameserver
 from sidecar.sources.dns.records import Absent, Answered, Record, Unknown
 from sidecar.sources.dns.resolver import Resolver, Timeouts
 from sidecar.sources.dns.responses import failure

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from sidecar.membership.member import Applied, Failed, Listed
+from sidecar.membership.events import Applied, Failed, Listed
 from sidecar.observability.metrics import Metrics
 from sidecar.sources.dns.names import dashed
 from sidecar.sources.dns.records import Absent, Answered, Outcome, Record, Unknown, Wanted
@@ -22,7 +22,7 @@ from tests.support.builders import following
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sidecar.membership.member import Event
+    from sidecar.membership.events import Event
 
 pytestmark = pytest.mark.looptime
 

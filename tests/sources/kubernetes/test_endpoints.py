@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.membership.member import Member, Report
+from sidecar.membership.events import Report
+from sidecar.membership.member import Member
 from sidecar.sources.kubernetes.collection import reader
 from sidecar.sources.kubernetes.endpoints import endpoints, endpoints_origin
 from sidecar.sources.kubernetes.objects import Projection

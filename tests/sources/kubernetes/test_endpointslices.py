@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.membership.member import Member, Report
+from sidecar.membership.events import Report
+from sidecar.membership.member import Member
 from sidecar.sources.kubernetes.collection import reader
 from sidecar.sources.kubernetes.endpointslices import endpoint_slice_origin, endpoint_slices
 from sidecar.sources.kubernetes.objects import Projection, revision_number

@@ -11,7 +11,7 @@ from itertools import chain, repeat
 import pytest
 
 from sidecar.errors import SourceError
-from sidecar.membership.member import Applied, Deleted, Failed
+from sidecar.membership.events import Applied, Deleted, Failed
 from sidecar.observability.metrics import Metrics
 from tests.support.builders import (
     SCOPE,

@@ -12,7 +12,7 @@ import looptime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.membership.member import State, fold
+from sidecar.membership.fold import State, fold
 from tests.support.builders import SCOPE, bookmark, endpoint, endpoint_slice, error_event, line, page, reports
 from tests.support.script import Script, error, reflect
 

@@ -8,7 +8,7 @@ from itertools import repeat
 import pytest
 
 from sidecar.errors import SourceError
-from sidecar.membership.member import Failed, Listed
+from sidecar.membership.events import Failed, Listed
 from sidecar.sources.kubernetes.objects import is_older
 from sidecar.sources.kubernetes.reflector import Timing
 from tests.support.builders import (

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from sidecar.membership.member import Applied, Failed, Listed
+from sidecar.membership.events import Applied, Failed, Listed
 from sidecar.observability.metrics import Metrics
 from sidecar.simulator import (
     FOREVER,
@@ -59,7 +59,7 @@ from tests.support.builders import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from sidecar.membership.member import Report
+    from sidecar.membership.events import Report
     from sidecar.sources.kubernetes.credentials import Configuration, Loader
 
 QUICK = Timing(retry=0.01, retry_cap=0.02, refused_cap=0.02, short_watch=0.0, too_large_tries=1)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.membership.member import Applied, Deleted, Failed, Listed, Recovered, State, fold
+from sidecar.membership.events import Applied, Deleted, Failed, Listed, Recovered
+from sidecar.membership.fold import State, fold
 from tests.support.strategies import SCOPES, events, histories, reports
 
 if TYPE_CHECKING:
-    from sidecar.membership.member import Event, Report
+    from sidecar.membership.events import Event, Report
 
 
 def run(history: list[Event]) -> State:

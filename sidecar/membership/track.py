@@ -1,0 +1,66 @@
+"""One candidate source, and what is known by it: the state of its scopes, and the union of their reports.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidecar.membership.events import Applied, Deleted, Listed
+from sidecar.membership.fold import State, fold
+from sidecar.membership.union import Union
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sidecar.membership.events import Event, Report
+
+
+class Track:
+    """One way to find members, and what is known by it.
+
+    Args:
+        source: its name, for example ``endpointslice``.
+        scopes: the scopes of its sources.
+        family: see ``union.merge``.
+    """
+
+    def __init__(self, source: str, scopes: Iterable[str], family: str) -> None:
+        self.source = source
+        self.scopes = tuple(scopes)
+        self.family = family
+        self.forget()
+
+    def forget(self) -> None:
+        """Know nothing: what was known is too old to start from."""
+        self.state = State.of(self.scopes)
+        self.union = Union(self.family)
+        self.problems: dict[str, str] = {}
+        """Why what an origin says cannot be used, by origin."""
+        self.warnings: dict[str, str] = {}
+        """What an operator should know about it, by origin."""
+
+    def take(self, event: Event) -> set[str]:
+        """Fold *event*, and return the keys of the members that changed by it."""
+        before = self.state.scopes[event.scope].reports
+        self.state = fold(self.state, event)
+        after = self.state.scopes[event.scope].reports
+        changed: dict[str, Report | None] = {}
+        match event:
+            case Listed():
+                changed = {origin: after.get(origin) for origin in before.keys() | after.keys()}
+            case Applied():
+                changed = {event.report.origin: event.report}
+            case Deleted():
+                changed = {event.origin: None}
+        for origin, report in changed.items():
+            _note(self.problems, origin, report.problem if report else "")
+            _note(self.warnings, origin, report.warning if report else "")
+        return self.union.update(changed)
+
+
+def _note(notes: dict[str, str], origin: str, message: str) -> None:
+    notes.pop(origin, None)
+    if message:
+        notes[origin] = message

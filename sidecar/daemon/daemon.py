@@ -228,7 +228,7 @@ class Daemon:
                     synced=scopes[source.scope].synced,
                     resource_version=scopes[source.scope].resource_version,
                     failing=scopes[source.scope].failing,
-                    idle_seconds=round(now - source.progressed, 3),
+                    idle_seconds=round(now - source.active_at, 3),
                 )
                 for source in self._following.sources
             ),

@@ -26,7 +26,7 @@ class Source(Protocol):
 
     scope: str
     """What of the world it covers, for example ``endpointslice/default/app``; unique among the sources of a run."""
-    progressed: float
+    active_at: float
     """When it last did anything at all, retries included, in seconds of the event loop's clock: for liveness."""
 
     def confirm(self) -> None:

@@ -21,7 +21,6 @@ from sidecar.failover.failover import Candidate, Failover
 from sidecar.formats import FORMATS
 from sidecar.formats.samples import member
 from sidecar.membership.events import Applied, Event, Failed, Listed, Recovered, Report
-from sidecar.membership.member import Member
 from sidecar.membership.policy.guards import Guards
 from sidecar.membership.policy.leaves import LeavePolicy
 from sidecar.membership.policy.rules import Rules
@@ -34,6 +33,7 @@ from sidecar.output.publisher import Publisher
 from tests.output.test_publish_loop import Inline
 
 if TYPE_CHECKING:
+    from sidecar.membership.member import Member
     from collections.abc import AsyncIterator
     from pathlib import Path
 
@@ -55,7 +55,7 @@ class Scripted:
 
     def __init__(self, scope: str) -> None:
         self.scope = scope
-        self.progressed = now()
+        self.active_at = now()
         self.ended = False
         self.confirmed = 0
         self._events: asyncio.Queue[Event] = asyncio.Queue()

@@ -19,7 +19,6 @@ from sidecar.errors import StartTimeoutError
 from sidecar.formats import FORMATS
 from sidecar.formats.samples import member
 from sidecar.membership.events import Applied, Event, Failed, Listed, Report
-from sidecar.membership.member import Member
 from sidecar.membership.policy.guards import Guards, MinMembers
 from sidecar.membership.policy.leaves import LeavePolicy
 from sidecar.membership.policy.rules import Rules
@@ -31,6 +30,7 @@ from sidecar.output.publish_loop import PublishLoop
 from sidecar.output.publisher import Publisher
 
 if TYPE_CHECKING:
+    from sidecar.membership.member import Member
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 

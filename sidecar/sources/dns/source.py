@@ -74,7 +74,7 @@ class Dns:
         confirmation: ConfirmationPolicy | None = None,
     ) -> None:
         self.scope = f"dns/{wanted.namespace}/{wanted.service}"
-        self.progressed = clock()
+        self.active_at = clock()
         """When it last did anything at all, retries included: for liveness."""
         self._wanted = wanted
         self._inquiry = ServiceQuery(resolver, wanted)
@@ -94,9 +94,9 @@ class Dns:
     async def events(self) -> AsyncIterator[Event]:
         """See ``sources``: never ends."""
         while True:
-            self.progressed = self._clock()
+            self.active_at = self._clock()
             outcomes = await self._inquiry.ask()
-            self.progressed = arrived = self._clock()
+            self.active_at = arrived = self._clock()
             doubt = self._belief.take(outcomes, arrived)
             for event in self._report(outcomes, doubt, arrived):
                 yield event

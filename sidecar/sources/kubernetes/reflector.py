@@ -85,7 +85,7 @@ class Reflector:
         timing: Timing,
     ) -> None:
         self.scope = collection.scope
-        self.progressed = clock()
+        self.active_at = clock()
         """When it last did anything at all, retries included: for liveness."""
         self._connection = connection
         self._collection = collection
@@ -143,7 +143,7 @@ class Reflector:
         reports: list[Report] = []
         query = {**self._collection.query, **self._list_revision()}
         while True:
-            self.progressed = self._clock()
+            self.active_at = self._clock()
             body = await self._connection.list(self._collection.path, query)
             arrived = self._clock()
             try:
@@ -196,7 +196,7 @@ class Reflector:
 
     async def _connection_events(self) -> AsyncIterator[Event]:
         """One WATCH. Ends with the server's time-out; everything else is a SourceError."""
-        self.progressed = started = self._clock()
+        self.active_at = started = self._clock()
         seconds = self._timing.watch_min + (self._timing.watch_max - self._timing.watch_min) * self._jitter()
         query = {
             **self._collection.query,
@@ -215,7 +215,7 @@ class Reflector:
                     yield recovered
                 lines = Lines()
                 async for chunk in chunks:
-                    arrived = self.progressed = self._clock()
+                    arrived = self.active_at = self._clock()
                     for line in lines.feed(chunk):
                         eventful = True
                         event = self._decode(line, arrived)
@@ -314,7 +314,7 @@ class Reflector:
 
     async def _pause(self, error: SourceError) -> None:
         """Wait before the next attempt, as long as *error* calls for."""
-        self.progressed = self._clock()
+        self.active_at = self._clock()
         if error.reason == "unauthorized":
             self._connection.credentials.invalidate()
             if not self._retried_401:

@@ -19,7 +19,6 @@ from sidecar.formats.samples import member
 from sidecar.membership.addresses import choose
 from sidecar.membership.events import Applied, Event, Listed, Report
 from sidecar.membership.fold import State, fold
-from sidecar.membership.member import Member
 from sidecar.membership.policy.leaves import LeavePolicy
 from sidecar.membership.policy.rules import Own, Rules
 from sidecar.membership.policy.selection import Selection
@@ -28,6 +27,10 @@ from sidecar.membership.track import Track
 from sidecar.membership.union import Union, merge
 from sidecar.output.pipeline import Pipeline
 from tests.support.strategies import SCOPES, histories, rules
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sidecar.membership.member import Member
 
 FAMILIES = st.sampled_from(("auto", "ipv4", "ipv6"))
 NEVER = float("inf")

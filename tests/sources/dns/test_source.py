@@ -404,7 +404,7 @@ async def test_progress_is_seen_while_nobody_answers() -> None:
     async with following(source):
         for _ in range(10):
             await asyncio.sleep(20)
-            assert asyncio.get_running_loop().time() - source.progressed <= 15.0
+            assert asyncio.get_running_loop().time() - source.active_at <= 15.0
 
 
 async def test_it_can_be_cancelled_while_it_asks() -> None:

@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.membership.events import Report
-from sidecar.membership.member import Member
 from sidecar.sources.kubernetes.collection import reader
 from sidecar.sources.kubernetes.endpoints import endpoints, endpoints_origin
 from sidecar.sources.kubernetes.objects import Projection
@@ -22,6 +21,7 @@ from tests.support.builders import HAZELCAST_0, Json, encoded, metadata_of
 from tests.support.strategies import VALUES, spoiled
 
 if TYPE_CHECKING:
+    from sidecar.membership.member import Member
     import random
 
 HZ, MANAGEMENT = {"name": "hazelcast", "port": 5701}, {"name": "management", "port": 8080}

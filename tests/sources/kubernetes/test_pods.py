@@ -13,12 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.membership.events import Report
-from sidecar.membership.member import Member
 from sidecar.sources.kubernetes.collection import reader
 from sidecar.sources.kubernetes.objects import Projection
 from sidecar.sources.kubernetes.pods import PAGE, PodProjection, pod_origin, pods
 from tests.support.builders import HAZELCAST_0, Json, encoded, metadata_of
 from tests.support.strategies import VALUES, spoiled
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sidecar.membership.member import Member
 
 HZ, MANAGEMENT, METRICS = (
     {"name": "hazelcast", "containerPort": 5701, "protocol": "TCP"},

@@ -333,7 +333,7 @@ async def test_retries_are_progress() -> None:
     async with following(reflector):
         for until in (0.1, 0.9, 2.5, 6.0, 16.0, 20.0):
             await asyncio.sleep(until - now())
-            moved.append(round(reflector.progressed, 3))
+            moved.append(round(reflector.active_at, 3))
     assert moved == [0.0, 0.8, 2.4, 5.6, 15.6, 15.6]
 
 
@@ -346,7 +346,7 @@ async def test_every_page_and_every_failed_list_is_progress() -> None:
     async with following(reflector):
         for until in (19.0, 20.5, 40.0, 60.0, 61.0):
             await asyncio.sleep(until - now())
-            moved.append(round(reflector.progressed, 3))
+            moved.append(round(reflector.active_at, 3))
     assert moved == [0.0, 20.0, 20.8, 40.8, 60.8]
 
 

@@ -78,10 +78,9 @@ def _command(arguments: argparse.Namespace, unknown: Sequence[str]) -> int:
 
         return command.main(lambda: parse(vars(arguments), os.environ, unknown), arguments.output_format)
     settings = parse(vars(arguments), os.environ, unknown)
-    from sidecar.daemon import daemon  # noqa: PLC0415 - mistakes are told before half a second of imports
+    from sidecar.daemon.run import run  # noqa: PLC0415 - mistakes are reported before half a second of imports
 
-    daemon.run(settings, once=arguments.command == "once")
-    return 0
+    return run(settings, once=arguments.command == "once")
 
 
 def parse(arguments: Mapping[str, object], environ: Mapping[str, str], unknown: Sequence[str] = ()) -> Settings:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sidecar.check.permissions import needed
 from sidecar.check.services import Requirements
-from sidecar.failover.candidates import kinds
+from sidecar.failover.candidates import candidate_names
 from sidecar.sources.kubernetes.endpoints import endpoints
 from sidecar.sources.kubernetes.endpointslices import endpoint_slices
 from sidecar.sources.kubernetes.objects import Projection
@@ -48,7 +48,7 @@ def targets_of(settings: Settings, own_namespace: str) -> Targets:
 
 def requirements_of(settings: Settings) -> Requirements:
     """What is asked of the members."""
-    ways = kinds(settings, api=True)
+    ways = candidate_names(settings, api=True)
     return Requirements(
         source=ways[0] if len(ways) == 1 else "auto",
         port=settings.port,
@@ -60,7 +60,9 @@ def requirements_of(settings: Settings) -> Requirements:
 
 def permissions_of(settings: Settings, targets: Targets) -> list[Permission]:
     """What each way to find members needs, the most preferred way first."""
-    return [permission for source in kinds(settings, api=True) for permission in needed(source, targets.rights)]
+    return [
+        permission for source in candidate_names(settings, api=True) for permission in needed(source, targets.rights)
+    ]
 
 
 def collections_of(settings: Settings, targets: Targets) -> dict[str, Collection[Any]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sidecar.check.directories import Directory
 from sidecar.errors import PublishError
-from sidecar.output.publisher import File
+from sidecar.output.file import File
 from sidecar.output.volume import in_memory, read_mounts, refuse_unpublishable, translated
 
 if TYPE_CHECKING:

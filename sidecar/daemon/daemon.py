@@ -1,70 +1,60 @@
-"""The composition root: makes the parts from the settings, runs them, and ends them.
-
-Nothing else knows everything. The flow is the one in the package's docstring; here it is wired.
-"""
+"""One run, from the settings to the end: connects, has the parts assembled, and runs them until something ends it."""
 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import gc
-import os
-import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import structlog
 
-from sidecar import __version__
 from sidecar.backoff import Backoff
 from sidecar.daemon import parts
-from sidecar.daemon.replicas import desired_replicas
-from sidecar.errors import SettingsError, SourceError
-from sidecar.failover import candidates
-from sidecar.failover.failover import Failover
-from sidecar.membership.policy.timing import Pace
-from sidecar.observability import log
+from sidecar.daemon.assembly import Means, assemble, jitter
+from sidecar.daemon.desired import follow_replicas
+from sidecar.daemon.report import status_of
+from sidecar.errors import SettingsError
 from sidecar.observability.metrics import Metrics
 from sidecar.observability.server import Server
-from sidecar.observability.status import OutputStatus, SourceStatus, Status
-from sidecar.output.pipeline import Pipeline
-from sidecar.output.publish_loop import PublishLoop
+from sidecar.output.lock import Locks
 from sidecar.output.publisher import Publisher
 from sidecar.sources.kubernetes.connection import Connection
 from sidecar.sources.kubernetes.credentials import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from concurrent.futures import Executor
 
-    from sidecar.failover.failover import Candidate
+    from sidecar.daemon.assembly import Parts
+    from sidecar.observability.status import Status
     from sidecar.settings.values import Settings
 
-logger = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
-
-REPLICAS_SECONDS = 5.0
-"""Between two looks at how many replicas there should be, while the first file waits for them."""
-
-
-def jitter() -> float:
-    """A random number in [0, 1). The module ``random`` would be 0.4 MB for that."""
-    return int.from_bytes(os.urandom(6)) / 2**48
+LAST_WRITE_SECONDS = 0.5
+"""That a write which is in progress may still take when the program ends."""
 
 
 class Daemon:
-    """One run, from the settings to the end.
+    """One run.
 
     Args:
         settings: what to do.
         environ: tells whether this is a pod.
+        once: whether to end when the files are published.
     """
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
-        self._settings = settings
-        self._environ = environ
-        self._stopping = False
+    def __init__(self, settings: Settings, environ: Mapping[str, str], *, once: bool = False) -> None:
         self.metrics = Metrics(str(output.path) for output in settings.output)
+        self.published = False
+        """Whether this run has published to every output."""
+        self._settings = settings
+        self._in_pod = "KUBERNETES_SERVICE_HOST" in environ
+        self._once = once
+        self._stopping = False
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="publish")
 
     @property
     def summary(self) -> dict[str, object]:
@@ -73,51 +63,46 @@ class Daemon:
         services = [f"{name.name}.{name.namespace}" if name.namespace else name.name for name in settings.service]
         whose = {"selector": settings.selector} if settings.selector else {"services": services}
         outputs = [f"{output.form.name}={output.path}" for output in settings.output]
-        return {"source": settings.source, **whose, "outputs": outputs}
+        return {"source": settings.source, "once": self._once, **whose, "outputs": outputs}
 
-    async def run(self, *, once: bool = False) -> None:
-        """Keep the files true until cancelled; with *once*, until they are published.
+    async def run(self) -> None:
+        """Keep the files up to date until cancelled; with *once*, until they are published.
 
         Raises:
             SidecarError: if there is no use in going on.
         """
-        publisher = Publisher([output.path for output in self._settings.output], fsync=self._settings.fsync)
+        outputs = [output.path for output in self._settings.output]
+        publisher = Publisher(outputs, fsync=self._settings.fsync)
         publisher.prepare()
         async with AsyncExitStack() as stack:
-            connection, found = await self._connect(stack)
-            self._namespace = found or self._settings.namespace or "default"
-            made = self._make_ways(connection, publisher)
-            self._pipeline = Pipeline(
-                [way.track for way in made],
-                [output.form for output in self._settings.output],
-                rules=parts.rules(self._settings),
-                leave_policy=parts.leave_policy(self._settings),
-                port_range=self._settings.port_range,
-            )
-            executor = ThreadPoolExecutor(1, thread_name_prefix="publish")
-            stack.callback(executor.shutdown, wait=False, cancel_futures=True)
-            self._keeper = self._make_keeper(publisher, executor)
-            self._following = self._make_following(made)
-            self._keeper.confirm = self._following.confirm
-            self._connection = connection
-            self._publisher = publisher
+            stack.enter_context(Locks(outputs))
+            connection, namespace = await self._connect(stack)
+            namespace = namespace or self._settings.namespace or "default"
+            clock = asyncio.get_running_loop().time
+            means = Means(namespace, connection, self._executor, clock, self.metrics, self._once)
+            made = assemble(self._settings, publisher, means)
             gc.freeze()  # what was imported stays
             gc.enable()
-            await self._work(stack, once=once)
+            await self._work(made, means, stack)
 
-    async def _work(self, stack: AsyncExitStack, *, once: bool) -> None:
+    async def _work(self, made: Parts, means: Means, stack: AsyncExitStack) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
                 running = [
-                    tasks.create_task(self._following.run(), name="follow"),
-                    tasks.create_task(self._keeper.publish_forever(), name="publish"),
+                    tasks.create_task(made.failover.run(), name="follow"),
+                    tasks.create_task(made.publish_loop.publish_forever(), name="publish"),
                 ]
-                if self._settings.min_members.relative and self._connection:
-                    running.append(tasks.create_task(self._ask_for_replicas(self._connection), name="replicas"))
-                if self._settings.listen and not once:
-                    await self._serve(stack)  # only now, for the first list is on its way meanwhile
-                if once:
-                    await self._keeper.first_publication.wait()
+                if self._settings.min_members.relative and means.connection:
+                    retry = Backoff(clock=means.clock, jitter=jitter)
+                    asking = follow_replicas(
+                        means.connection, means.namespace, self._settings.pod_name, made.publish_loop, retry
+                    )
+                    running.append(tasks.create_task(asking, name="replicas"))
+                if self._settings.listen and not self._once:
+                    await self._serve(made, stack)  # only now, for the first list is on its way meanwhile
+                await made.publish_loop.first_publication.wait()
+                self.published = True
+                if self._once:
                     for task in running:
                         task.cancel()
         except BaseExceptionGroup as group:
@@ -125,31 +110,15 @@ class Daemon:
         finally:
             self._stopping = True
 
-    async def _ask_for_replicas(self, connection: Connection) -> None:
-        """Keep asking how many replicas there should be, until the first file is out."""
-        clock = asyncio.get_running_loop().time
-        retry = Backoff(clock=clock, jitter=jitter)
-        while not self._keeper.published:
-            try:
-                self._keeper.want(await desired_replicas(connection, self._namespace, self._settings.pod_name))
-                await asyncio.sleep(REPLICAS_SECONDS)
-            except SourceError as error:
-                self._keeper.replicas_unknown(error.message)
-                await asyncio.sleep(retry.delay(error.retry_after))
-
-    async def _serve(self, stack: AsyncExitStack) -> None:
-        listen = self._settings.listen
-        assert listen is not None  # noqa: S101 - the caller asked
-        server = Server(self.status, self.metrics.registry)
-        try:
-            url = await server.start(listen.host, listen.port)
-        except OSError as error:
-            raise SettingsError([f"--listen {listen.host}:{listen.port} cannot be used: {error.strerror}."]) from error
-        stack.push_async_callback(server.stop)
-        logger.info("serving", url=url)
+    def is_writing(self) -> bool:
+        """Whether a write is still in progress, after it was given a moment to end."""
+        after = self._executor.submit(int)
+        done, _ = concurrent.futures.wait([after], timeout=LAST_WRITE_SECONDS)
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        return not done
 
     async def _connect(self, stack: AsyncExitStack) -> tuple[Connection | None, str]:
-        """The connection to the API server and the own namespace; no connection where DNS is to do without one."""
+        """The connection to the API server and the own namespace; no connection where DNS does without one."""
         if self._settings.source == "dns":
             return None, parts.own_namespace()
         credentials = Credentials(
@@ -160,125 +129,30 @@ class Daemon:
         except SettingsError as error:
             if self._settings.source != "auto" or self._settings.selector or not self._in_pod:
                 raise
-            logger.warning("source changed", source="dns", reason=str(error))
+            log.warning("source changed", source="dns", reason=str(error))
             return None, parts.own_namespace()
         connection = Connection(credentials, self.metrics)
         stack.push_async_callback(connection.close)
         return connection, session.namespace
 
-    @property
-    def _in_pod(self) -> bool:
-        return "KUBERNETES_SERVICE_HOST" in self._environ
+    async def _serve(self, made: Parts, stack: AsyncExitStack) -> None:
+        listen = self._settings.listen
+        assert listen is not None  # noqa: S101 - the caller asked
 
-    def _make_ways(self, connection: Connection | None, publisher: Publisher) -> list[Candidate]:
-        return candidates.make(
-            candidates.Context(
-                settings=self._settings,
-                namespace=self._namespace,
-                connection=connection,
-                metrics=self.metrics,
-                checkpoint=publisher.checkpoint.resource_versions,
-                clock=asyncio.get_running_loop().time,
-                jitter=jitter,
-            )
-        )
+        def status() -> Status:
+            now = asyncio.get_running_loop().time()
+            return status_of(made, self._settings, now, stopping=self._stopping)
 
-    def _make_keeper(self, publisher: Publisher, executor: Executor) -> PublishLoop:
-        settings = self._settings
-        clock = asyncio.get_running_loop().time
-        return PublishLoop(
-            self._pipeline,
-            publisher,
-            pace=Pace(settle=settings.settle, settle_max=settings.settle_max),
-            guards=parts.guards(settings),
-            metrics=self.metrics,
-            retry=Backoff(clock=clock, jitter=jitter),
-            clock=clock,
-            executor=executor,
-        )
-
-    def _make_following(self, made: list[Candidate]) -> Failover:
-        return Failover(
-            made,
-            self._keeper,
-            fallback_after=self._settings.fallback_after,
-            clock=asyncio.get_running_loop().time,
-            metrics=self.metrics,
-        )
-
-    def status(self) -> Status:
-        """What ``/status`` shows."""
-        now = asyncio.get_running_loop().time()
-        scopes = {name: scope for track in self._pipeline.tracks for name, scope in track.state.scopes.items()}
-        errors = {error.path: error.message for error in self._keeper.errors}
-        return Status(
-            version=__version__,
-            published=self._keeper.published,
-            generation=self._publisher.checkpoint.generation,
-            members=len(self._pipeline.rendered),
-            selected=len(self._pipeline.selected),
-            held=self._keeper.held,
-            synced=self._pipeline.state.synced,
-            source=self._pipeline.active.source,
-            instead=self._following.instead,
-            warnings=tuple(sorted(set(self._pipeline.active.warnings.values()))),
-            sources=tuple(
-                SourceStatus(
-                    scope=source.scope,
-                    synced=scopes[source.scope].synced,
-                    resource_version=scopes[source.scope].resource_version,
-                    failing=scopes[source.scope].failing,
-                    idle_seconds=round(now - source.active_at, 3),
-                )
-                for source in self._following.sources
-            ),
-            outputs=tuple(
-                OutputStatus(format=output.form.name, path=str(output.path), error=errors.get(str(output.path), ""))
-                for output in self._settings.output
-            ),
-            stopping=self._stopping,
-        )
+        server = Server(status, self.metrics.registry, probed=made.publish_loop.verify)
+        try:
+            url = await server.start(listen.host, listen.port)
+        except OSError as error:
+            raise SettingsError([f"--listen {listen.host}:{listen.port} cannot be used: {error.strerror}."]) from error
+        stack.push_async_callback(server.stop)
+        log.info("serving", url=url)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """What went wrong first; task groups nest."""
     error = group.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
-
-
-def run(settings: Settings, *, once: bool = False) -> None:
-    """Run until it is over; SIGTERM and SIGINT end it in good order, a second one at once.
-
-    Raises:
-        SidecarError: if there is no use in going on.
-    """
-    gc.disable()  # to look for garbage again and again while everything is imported takes 10 ms of the start
-    daemon = Daemon(settings, os.environ)
-    writer = log.configure(settings.log_level, settings.log_format, dropped=daemon.metrics.log_dropped.inc)
-    try:
-        asyncio.run(_until_told(daemon, once=once))
-    finally:
-        writer.close()
-        gc.enable()
-
-
-async def _until_told(daemon: Daemon, *, once: bool) -> None:
-    loop = asyncio.get_running_loop()
-    work = loop.create_task(daemon.run(once=once), name="daemon")
-    told: list[int] = []
-
-    def stop(number: int) -> None:
-        if told:
-            os._exit(128 + number)
-        told.append(number)
-        logger.info("stopping", signal=signal.Signals(number).name)
-        work.cancel()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop, number)
-    logger.info("starting", version=__version__, once=once, **daemon.summary)
-    try:
-        await work
-    except asyncio.CancelledError:
-        if not told:
-            raise

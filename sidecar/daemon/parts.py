@@ -1,17 +1,26 @@
-"""What each part is told, from the settings: no part below the composition root knows ``Settings``."""
+"""What each part is told, from the settings: no room below the composition root and ``failover`` knows ``Settings``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sidecar.formats import FORMATS
 from sidecar.membership.policy.guards import Guards
 from sidecar.membership.policy.leaves import LeavePolicy
 from sidecar.membership.policy.rules import Rules
+from sidecar.membership.policy.timing import Pace
+from sidecar.output.publish_loop import Demands
 from sidecar.sources.kubernetes.credentials import SERVICE_ACCOUNT, in_cluster, kubeconfig
 
 if TYPE_CHECKING:
-    from sidecar.settings.values import Settings
+    from collections.abc import Sequence
+
+    from sidecar.formats import Format
+    from sidecar.settings.values import Output, Settings
     from sidecar.sources.kubernetes.credentials import Loader
+
+RECORD = FORMATS["json"]
+"""The format in which a restart finds who was in the files."""
 
 
 def rules(settings: Settings) -> Rules:
@@ -32,9 +41,9 @@ def leave_policy(settings: Settings) -> LeavePolicy:
     return LeavePolicy(hold_down=settings.hold_down, max_shrink=settings.max_shrink, shrink_hold=settings.shrink_hold)
 
 
-def guards(settings: Settings) -> Guards:
-    """What the first publication waits for."""
-    return Guards(
+def demands(settings: Settings, *, once: bool) -> Demands:
+    """When something may be published."""
+    guards = Guards(
         min_members=settings.min_members,
         stable_for=settings.stable_for,
         require_self=settings.own_pod == "require",
@@ -42,6 +51,17 @@ def guards(settings: Settings) -> Guards:
         start_timeout=settings.start_timeout,
         start_outcome=settings.start_outcome,
     )
+    return Demands(pace=Pace(settle=settings.settle, settle_max=settings.settle_max), guards=guards, once=once)
+
+
+def recorded_in(outputs: Sequence[Output]) -> int | None:
+    """The number of the output that holds every member, which a restart can read; None if there is none."""
+    return next((at for at, output in enumerate(outputs) if output.form is RECORD), None)
+
+
+def record(outputs: Sequence[Output]) -> Format | None:
+    """The format in which the checkpoint must keep the members, because no output does."""
+    return RECORD if recorded_in(outputs) is None else None
 
 
 def loader(settings: Settings, *, in_pod: bool) -> Loader:

@@ -1,8 +1,9 @@
-"""Follows the sources that are needed, and believes those of the best way that works.
+"""Follows the sources that are needed, and uses those of the best candidate that works.
 
-A *way* is a track of the pipeline and what makes its sources. Which ways run, and which of them is believed, is decided
-in ``policy.preference``; here it is done. Sources of a way that is not needed any more are ended and what they knew is
-forgotten: it would be old when they are needed again.
+Which candidates run, and which of them is used, is decided in ``choice``; here it is done. The sources of a candidate
+that is no longer needed are ended and what they knew is forgotten: it would be old when they are needed again. One that
+was given up for another is asked for a complete list, and counts as working only once that is there: until then its
+members are those from before the failure.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
-from sidecar.failover.choice import FOREVER, choose
+from sidecar.failover.choice import choose
 from sidecar.membership.events import Failed, Listed, Recovered
+from sidecar.membership.policy.timing import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sidecar.failover.candidates import Candidate
     from sidecar.membership.track import Track
     from sidecar.observability.metrics import Metrics
     from sidecar.output.publish_loop import PublishLoop
@@ -26,60 +29,65 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-class Candidate(NamedTuple):
-    """One way to find members."""
-
-    track: Track
-    sources: Callable[[], Sequence[Source]]
-    """Makes the sources of the track's scopes."""
+class _Running(NamedTuple):
+    sources: Sequence[Source]
+    tasks: Sequence[asyncio.Task[None]]
 
 
 class Failover:
     """The sources of a run.
 
     Args:
-        ways: the most preferred first.
-        keeper: told of every event, and which track to believe.
-        fallback_after: seconds of failure after which a way is given up.
+        candidates: the most preferred first.
+        publish_loop: gets every event, and the track to use.
+        fallback_after: seconds of failure after which a candidate is given up.
         clock: seconds of the event loop's clock.
         metrics: where to show it.
     """
 
     def __init__(
         self,
-        ways: Sequence[Candidate],
-        keeper: PublishLoop,
+        candidates: Sequence[Candidate],
+        publish_loop: PublishLoop,
         *,
         fallback_after: float,
         clock: Callable[[], float],
         metrics: Metrics,
     ) -> None:
         self.active = 0
-        """The index of the way that is believed."""
-        self._ways = tuple(ways)
-        self._keeper = keeper
+        """The index of the candidate that is used."""
+        self._candidates = tuple(candidates)
+        self._publish_loop = publish_loop
         self._fallback_after = fallback_after
         self._clock = clock
         self._metrics = metrics
         self._news = asyncio.Event()
-        self._running: list[tuple[Sequence[Source], list[asyncio.Task[None]]]] = []
+        self._running: list[_Running] = []
+        self._outdated: dict[int, set[str]] = {}
+        """The candidates that were given up, and the scopes of each that have not been listed since."""
         self._warned: set[str] = set()
-        self._show()
+        self._show_active()
 
     @property
     def sources(self) -> list[Source]:
-        """Those that run, believed or not."""
-        return [source for sources, _ in self._running for source in sources]
+        """Those that run, used or not."""
+        return [source for running in self._running for source in running.sources]
 
     @property
-    def instead(self) -> str:
-        """Why the first way is not believed; empty if it is."""
-        scopes = self._ways[0].track.state.scopes.values()
-        return " ".join(scope.failing or "not synced yet" for scope in scopes) if self.active else ""
+    def fallback_reason(self) -> str:
+        """Why the first candidate is not used; empty if it is."""
+        if not self.active:
+            return ""
+        scopes = self._candidates[0].track.state.scopes.values()
+        return " ".join(scope.failing or "It has given no complete answer yet." for scope in scopes)
 
     def confirm(self) -> None:
-        """Ask the sources that are believed for a complete answer."""
-        for source in self._running[self.active][0]:
+        """Ask the sources that are used for a complete list."""
+        if self._running:
+            self._confirm(self.active)
+
+    def _confirm(self, index: int) -> None:
+        for source in self._running[index].sources:
             source.confirm()
 
     async def run(self) -> None:
@@ -88,56 +96,77 @@ class Failover:
             now = self._clock()
             while True:
                 self._news.clear()
-                states = [way.track.state for way in self._ways]
-                choice = choose(states, self.active, self._fallback_after, now)
+                states = [candidate.track.state for candidate in self._candidates]
+                choice = choose(states, self.active, self._fallback_after, now, outdated=self._outdated)
                 self._start(choice.running, tasks)
-                self._believe(choice.active)
+                self._use(choice.active)
                 self._stop(choice.running)
                 self._warn()
                 now = await self._wait(choice.until)
 
     def _start(self, count: int, tasks: asyncio.TaskGroup) -> None:
-        for way in self._ways[len(self._running) : count]:
-            sources = way.sources()
-            followed = [tasks.create_task(self._follow(source, way.track), name=source.scope) for source in sources]
-            self._running.append((sources, followed))
+        for candidate in self._candidates[len(self._running) : count]:
+            sources = candidate.make_sources()
+            followed = [
+                tasks.create_task(self._follow(source, candidate.track), name=source.scope) for source in sources
+            ]
+            self._running.append(_Running(sources, followed))
 
     def _stop(self, count: int) -> None:
         while len(self._running) > count:
-            for task in self._running.pop()[1]:
+            for task in self._running.pop().tasks:
                 task.cancel()
-            self._ways[len(self._running)].track.forget()
+            self._outdated.pop(len(self._running), None)
+            self._candidates[len(self._running)].track.forget()
 
-    def _believe(self, index: int) -> None:
+    def _use(self, index: int) -> None:
         if index == self.active:
             return
+        for before in range(index):
+            self._give_up(before)
         self.active = index
-        self._keeper.activate(self._ways[index].track)
-        self._show()
-        log.warning("source changed", source=self._ways[index].track.source, reason=self.instead or "it works again")
+        track = self._candidates[index].track
+        self._publish_loop.activate(track)
+        self._show_active()
+        log.warning("source changed", source=track.source, reason=self.fallback_reason or "It works again.")
 
-    def _show(self) -> None:
-        for at, way in enumerate(self._ways):
-            self._metrics.source_active.labels(way.track.source).set(at == self.active)
+    def _give_up(self, index: int) -> None:
+        if index not in self._outdated:
+            self._outdated[index] = set(self._candidates[index].track.scopes)
+            self._confirm(index)
+
+    def _show_active(self) -> None:
+        for at, candidate in enumerate(self._candidates):
+            self._metrics.source_active.labels(candidate.track.source).set(at == self.active)
 
     def _warn(self) -> None:
-        warnings = set(self._ways[self.active].track.warnings.values())
+        track = self._candidates[self.active].track
+        warnings = set(track.warnings.values())
         for message in sorted(warnings - self._warned):
-            log.warning("source incomplete", source=self._ways[self.active].track.source, reason=message)
+            log.warning("source incomplete", source=track.source, reason=message)
         self._warned = warnings
         self._metrics.source_warnings.set(len(warnings))
 
     async def _follow(self, source: Source, track: Track) -> None:
         async for event in source.events():
-            self._keeper.take(event)
+            self._publish_loop.take(event)
+            if isinstance(event, Listed) and self._outdated:
+                self._note_list(event.scope)
             # A change of members is no reason to choose again, and a fleet has many of them.
             if isinstance(event, (Listed, Failed, Recovered)) or self._warned or track.warnings:
                 self._news.set()
 
+    def _note_list(self, scope: str) -> None:
+        """A complete list: what is known of this scope is no longer as old as the failure."""
+        for index, scopes in tuple(self._outdated.items()):
+            scopes.discard(scope)
+            if not scopes:
+                del self._outdated[index]
+
     async def _wait(self, until: float) -> float:
         """Wait for news or *until* then, and return the time that it is."""
         try:
-            async with asyncio.timeout_at(None if until == FOREVER else until):
+            async with asyncio.timeout_at(None if until == NEVER else until):
                 await self._news.wait()
         except TimeoutError:
             return max(until, self._clock())  # a loop may wake up the resolution of its clock too early

@@ -6,14 +6,10 @@ not know; a field is never removed or given another meaning within ``membership/
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
 from sidecar.formats.document import Format, Frame
-
-if TYPE_CHECKING:
-    from sidecar.membership.member import Member
+from sidecar.membership.member import Member  # noqa: TC001 - msgspec reads the annotations
 
 SCHEMA = "membership/v1"
 
@@ -34,3 +30,23 @@ JSON = Format(
     separator=b",\n",
     every_port=False,
 )
+
+
+class Contents(msgspec.Struct, frozen=True):
+    """A file of ours, read back."""
+
+    schema: str
+    source: str
+    members: tuple[Member, ...]
+
+
+_decoder = msgspec.json.Decoder(Contents)
+
+
+def decode(body: bytes) -> Contents | None:
+    """What a file of ours says; None for anything else."""
+    try:
+        found = _decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return found if found.schema == SCHEMA else None

@@ -34,10 +34,14 @@ class Server:
     Args:
         status: makes the current status.
         registry: the metrics.
+        probed: called when somebody asks whether the files are there.
     """
 
-    def __init__(self, status: Callable[[], Status], registry: CollectorRegistry) -> None:
+    def __init__(
+        self, status: Callable[[], Status], registry: CollectorRegistry, *, probed: Callable[[], None] = lambda: None
+    ) -> None:
         self._status = status
+        self._probed = probed
         self._registry = registry
         self._pages = {
             "/metrics": self._metrics,
@@ -85,12 +89,14 @@ class Server:
 
     def _livez(self, request: BaseRequest) -> Response:
         del request
-        return _probe(good=self._status().alive, bad="a source is stuck, see /status")
+        complaint = self._status().complaint
+        return _probe(good=not complaint, bad=complaint)
 
     def _readyz(self, request: BaseRequest) -> Response:
         del request
+        self._probed()
         status = self._status()
-        return _probe(good=status.ready, bad=f"not published yet: {status.held or 'see /status'}")
+        return _probe(good=status.ready, bad=f"not published yet: {status.waiting_for or 'see /status'}")
 
     def _show(self, request: BaseRequest) -> Response:
         del request

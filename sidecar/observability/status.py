@@ -1,7 +1,7 @@
 """What the sidecar knows of itself, as ``/status`` shows it and the probes judge it.
 
-Pure: a value made by the daemon at each request. Liveness is the loop and the sources moving, never the API server
-being reachable: restarting a sidecar does not mend an API server.
+Pure: a value made at each request. Liveness means that the loop, the sources and the volume move, never that the API
+server can be reached: restarting a sidecar does not mend an API server. Members are those in the files.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     failing: str
     """Why it gives none now; empty if it does."""
     idle_seconds: float
-    """Since it last did anything, retries included."""
+    """Since anything usable was received from it."""
+    inactive_seconds: float
+    """Since it last did anything, failed attempts included: for liveness."""
 
 
 class OutputStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +34,18 @@ class OutputStatus(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     error: str
     """Why it could not be written; empty if it could."""
+    retry_seconds: float | None
+    """Until it is tried again; null if nothing is wrong."""
+    last_write: float | None
+    """When it was last replaced, in seconds since 1970; null if it never was."""
+
+
+class MemberCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """The members in the files, each in one state."""
+
+    ready: int = 0
+    not_ready: int = 0
+    terminating: int = 0
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,14 +57,19 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     members: int
     """How many are in the files."""
+    states: MemberCounts
     selected: int
     """How many would be, if nothing held them back."""
-    held: str
-    """What holds the newest set back; empty if nothing does."""
+    waiting_for: str
+    """Why the newest set is not in the files; empty if it is."""
+    waiting_seconds: float | None
+    """Until that is decided again at the latest; null where only an event can end it, or nothing waits."""
+    write_stuck_seconds: float
+    """For how long a write has not ended that should have; 0 if none has."""
     synced: bool
     source: str
-    """The way to find members that is believed."""
-    instead: str
+    """The candidate source that is used."""
+    fallback_reason: str
     """Why that is not the first choice; empty if it is."""
     warnings: tuple[str, ...]
     """What an operator should know about the newest answer."""
@@ -61,7 +80,15 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def alive(self) -> bool:
         """For ``/livez``."""
-        return all(source.idle_seconds < STALLED_SECONDS for source in self.sources)
+        return not self.complaint
+
+    @property
+    def complaint(self) -> str:
+        """Why a restart is called for; empty if it is not."""
+        if self.write_stuck_seconds:
+            return f"a write has not ended for {self.write_stuck_seconds:.0f} s: the volume does not answer"
+        stalled = [source.scope for source in self.sources if source.inactive_seconds >= STALLED_SECONDS]
+        return f"nothing happens in {', '.join(stalled)}, see /status" if stalled else ""
 
     @property
     def ready(self) -> bool:

@@ -1,23 +1,24 @@
-"""What is known of the volume that a file lies on: whether it can be published to at all, and why not.
+"""The volume that a file lies on: whether anything can be published to it at all, and if not, why.
 
-Why refuse a mount point: a file that is itself mounted (``subPath``) pins the old inode, so that its reader would never
-see another one.
+A mount point is refused because a file that is itself mounted (``subPath``) pins the old inode: its reader would never
+see another one. Links in the path of a directory are followed first, since the mounts know only real paths.
 """
 
 from __future__ import annotations
 
 import errno
+import os
 import re
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sidecar.errors import PublishError
+from sidecar.errors import PublishError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-_CURES = {
+_REMEDIES = {
     errno.ENOSPC: "the volume is full: free some space or raise the emptyDir's sizeLimit",
     errno.EDQUOT: "the quota is used up: free some space or raise it",
     errno.EROFS: "the volume is mounted read-only: remove readOnly from the sidecar's volumeMount",
@@ -39,15 +40,20 @@ def translated(path: Path, what: str) -> Iterator[None]:
 
 
 def explained(path: Path, what: str, error: OSError) -> PublishError:
-    """What the system raised, for people: *path* and *what*, and the remedy."""
+    """What the system raised, for people: *path*, *what* and the remedy."""
     code = errno.errorcode.get(error.errno or 0, "UNKNOWN")
-    remedy = _CURES.get(error.errno or 0, error.strerror)
+    remedy = _REMEDIES.get(error.errno or 0, error.strerror)
     return PublishError(str(path), code, f"{path} {what} ({code}): {remedy}.")
+
+
+def real(path: Path) -> Path:
+    """*path* with the links in its directory followed. The file itself is replaced, hence never followed."""
+    return Path(os.path.realpath(path.parent)) / path.name
 
 
 def refuse_unpublishable(path: Path, mounts: Mapping[str, str]) -> None:
     """Raise ``PublishError`` if *path* can never be replaced by a rename."""
-    if str(path) in mounts:
+    if str(real(path)) in mounts:
         reason = (
             "EBUSY",
             f"{path} is a mount point (a subPath or a single-file mount): mount the directory, not the file.",
@@ -59,6 +65,23 @@ def refuse_unpublishable(path: Path, mounts: Mapping[str, str]) -> None:
     else:
         return
     raise PublishError(str(path), *reason)
+
+
+def refuse_same_file(outputs: Iterable[Path], reserved: Path) -> None:
+    """Raise ``SettingsError`` if two outputs are one file, or one is the sidecar's own.
+
+    Args:
+        outputs: their paths, as they were given.
+        reserved: the path of the checkpoint.
+    """
+    taken = {real(reserved): "the sidecar's own checkpoint"}
+    problems = []
+    for path in outputs:
+        if real(path) in taken:
+            problems.append(f"--output {path} is the same file as {taken[real(path)]}: give each output its own file.")
+        taken.setdefault(real(path), f"--output {path}")
+    if problems:
+        raise SettingsError(problems)
 
 
 def sweep(path: Path) -> None:
@@ -73,10 +96,15 @@ def sweep(path: Path) -> None:
 def read_mounts() -> dict[str, str]:
     """The file system type of every mount point (proc_pid_mountinfo(5)); empty where there is no /proc."""
     try:
-        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        text = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return {}
-    fields = [line.split(" ") for line in lines]
+    return parse_mounts(text)
+
+
+def parse_mounts(text: str) -> dict[str, str]:
+    """The file system type by mount point. Only a newline ends a line: other separators may be part of a name."""
+    fields = [line.split(" ") for line in text.split("\n") if line]
     return {_unescape(field[4]): field[field.index("-") + 1] for field in fields}
 
 
@@ -86,5 +114,9 @@ def _unescape(path: str) -> str:
 
 def in_memory(path: Path, mounts: Mapping[str, str]) -> bool:
     """Whether *path* lies on a file system that keeps nothing over a crash anyway."""
-    below = next((str(parent) for parent in path.parents if str(parent) in mounts), "")
-    return mounts.get(below) in {"tmpfs", "ramfs"}
+    return mounts.get(mount_point(path, mounts)) in {"tmpfs", "ramfs"}
+
+
+def mount_point(path: Path, mounts: Mapping[str, str]) -> str:
+    """The mount that *path* lies on; empty where that is not known."""
+    return next((str(parent) for parent in real(path).parents if str(parent) in mounts), "")

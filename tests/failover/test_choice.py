@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.failover.choice import FOREVER, Choice, choose
+from sidecar.failover.choice import Choice, choose
 from sidecar.membership.events import Failed, Listed, Recovered
 from sidecar.membership.fold import State, fold
+from sidecar.membership.policy.timing import NEVER
 
 if TYPE_CHECKING:
     from sidecar.membership.events import Event
@@ -38,17 +39,17 @@ FORBIDDEN = state(failed(10.0, "forbidden"))
 BACK = state(SYNCED, failed(10.0), Recovered(scope="s"))
 
 CASES = {
-    "the first works": ([WORKS, UNKNOWN, UNKNOWN], 0, 50.0, Choice(active=0, running=1, until=FOREVER)),
-    "nothing is known yet": ([UNKNOWN, UNKNOWN], 0, 50.0, Choice(active=0, running=1, until=FOREVER)),
+    "the first works": ([WORKS, UNKNOWN, UNKNOWN], 0, 50.0, Choice(active=0, running=1, until=NEVER)),
+    "nothing is known yet": ([UNKNOWN, UNKNOWN], 0, 50.0, Choice(active=0, running=1, until=NEVER)),
     "away for a while": ([AWAY, UNKNOWN], 0, 309.0, Choice(active=0, running=1, until=310.0)),
-    "away for too long": ([AWAY, UNKNOWN], 0, 310.0, Choice(active=0, running=2, until=FOREVER)),
-    "away, and the next knows": ([AWAY, WORKS], 0, 311.0, Choice(active=1, running=2, until=FOREVER)),
-    "away, and the next is away, too": ([AWAY, AWAY], 1, 311.0, Choice(active=1, running=2, until=FOREVER)),
+    "away for too long": ([AWAY, UNKNOWN], 0, 310.0, Choice(active=0, running=2, until=NEVER)),
+    "away, and the next knows": ([AWAY, WORKS], 0, 311.0, Choice(active=1, running=2, until=NEVER)),
+    "away, and the next is away, too": ([AWAY, AWAY], 1, 311.0, Choice(active=1, running=2, until=NEVER)),
     "away, and the next never worked": (
         [AWAY, state(failed(311.0)), UNKNOWN],
         0,
         311.0,
-        Choice(active=0, running=3, until=FOREVER),
+        Choice(active=0, running=3, until=NEVER),
     ),
     "not allowed, and the next is away": (
         [FORBIDDEN, state(failed(50.0)), UNKNOWN],
@@ -56,18 +57,18 @@ CASES = {
         60.0,
         Choice(active=0, running=2, until=350.0),
     ),
-    "back": ([BACK, WORKS], 1, 400.0, Choice(active=0, running=1, until=FOREVER)),
-    "never allowed": ([FORBIDDEN, UNKNOWN, UNKNOWN], 0, 10.0, Choice(active=0, running=2, until=FOREVER)),
-    "never allowed, twice": ([FORBIDDEN, FORBIDDEN, WORKS], 0, 10.0, Choice(active=2, running=3, until=FOREVER)),
-    "not there": ([state(failed(10.0, "not_found")), WORKS], 0, 10.0, Choice(active=1, running=2, until=FOREVER)),
-    "allowed later": ([WORKS, WORKS], 1, 60.0, Choice(active=0, running=1, until=FOREVER)),
+    "back": ([BACK, WORKS], 1, 400.0, Choice(active=0, running=1, until=NEVER)),
+    "never allowed": ([FORBIDDEN, UNKNOWN, UNKNOWN], 0, 10.0, Choice(active=0, running=2, until=NEVER)),
+    "never allowed, twice": ([FORBIDDEN, FORBIDDEN, WORKS], 0, 10.0, Choice(active=2, running=3, until=NEVER)),
+    "not there": ([state(failed(10.0, "not_found")), WORKS], 0, 10.0, Choice(active=1, running=2, until=NEVER)),
+    "allowed later": ([WORKS, WORKS], 1, 60.0, Choice(active=0, running=1, until=NEVER)),
     "not allowed any more": (
         [state(SYNCED, failed(10.0, "forbidden")), UNKNOWN],
         0,
         20.0,
         Choice(active=0, running=1, until=310.0),
     ),
-    "alone": ([AWAY], 0, 1000.0, Choice(active=0, running=1, until=FOREVER)),
+    "alone": ([AWAY], 0, 1000.0, Choice(active=0, running=1, until=NEVER)),
 }
 
 
@@ -79,8 +80,20 @@ def test_the_most_preferred_that_works(states: list[State], active: int, now: fl
 
 def test_without_a_fallback_nobody_is_given_up() -> None:
     """``--fallback-after off`` waits for ever, but for what is not allowed."""
-    assert choose([AWAY, UNKNOWN], 0, FOREVER, 1e9).running == 1
-    assert choose([FORBIDDEN, UNKNOWN], 0, FOREVER, 1e9).running == 2
+    assert choose([AWAY, UNKNOWN], 0, NEVER, 1e9).running == 1
+    assert choose([FORBIDDEN, UNKNOWN], 0, NEVER, 1e9).running == 2
+
+
+def test_who_was_given_up_works_again_only_after_a_list() -> None:
+    """That it answers says nothing about its members: they are as old as the failure."""
+    states = [BACK, UNKNOWN, WORKS]
+    assert choose(states, 2, PATIENCE, 400.0, outdated={0, 1}).active == 2
+    assert choose(states, 2, PATIENCE, 400.0, outdated={1}).active == 0
+
+
+def test_a_candidate_in_between_takes_over_while_the_first_is_still_outdated() -> None:
+    """Each is judged by itself."""
+    assert choose([BACK, WORKS, WORKS], 2, PATIENCE, 400.0, outdated={0}).active == 1
 
 
 STATES = st.lists(

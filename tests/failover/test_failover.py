@@ -15,27 +15,25 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from sidecar.backoff import Backoff
-from sidecar.failover.candidates import known_port
-from sidecar.failover.failover import Candidate, Failover
+from sidecar.failover.candidates import Candidate, known_port
+from sidecar.failover.failover import Failover
 from sidecar.formats import FORMATS
 from sidecar.formats.samples import member
 from sidecar.membership.events import Applied, Event, Failed, Listed, Recovered, Report
 from sidecar.membership.policy.guards import Guards
 from sidecar.membership.policy.leaves import LeavePolicy
 from sidecar.membership.policy.rules import Rules
-from sidecar.membership.policy.timing import Pace
 from sidecar.membership.track import Track
 from sidecar.observability.metrics import Metrics
 from sidecar.output.pipeline import Pipeline
-from sidecar.output.publish_loop import PublishLoop
 from sidecar.output.publisher import Publisher
-from tests.output.test_publish_loop import Inline
+from tests.support.loop import make_loop, now
 
 if TYPE_CHECKING:
-    from sidecar.membership.member import Member
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from sidecar.membership.member import Member
 
 pytestmark = pytest.mark.looptime
 
@@ -45,17 +43,12 @@ APP = [member(number, f"10.0.0.{number + 1}") for number in range(5)]
 BY_DNS = [msgspec.structs.replace(each, name="", uid="", node="", hostname="") for each in APP]
 
 
-def now() -> float:
-    """Seconds of the loop."""
-    return asyncio.get_running_loop().time()
-
-
 class Scripted:
     """A source that says what it is told to say."""
 
     def __init__(self, scope: str) -> None:
         self.scope = scope
-        self.active_at = now()
+        self.active_at = self.heard_at = now()
         self.ended = False
         self.confirmed = 0
         self._events: asyncio.Queue[Event] = asyncio.Queue()
@@ -92,13 +85,14 @@ class Scripted:
         self._events.put_nowait(Recovered(scope=self.scope))
 
 
+GUARDS = Guards(start_timeout=3600.0)
 CALM = LeavePolicy(max_shrink=0.5, shrink_hold=30.0)
 
 
 class Running:
     """A keeper and what it follows, at work."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, guards: Guards = GUARDS) -> None:
         self.path = directory / "members.json"
         self.metrics = Metrics([str(self.path)])
         self.made: dict[str, list[Scripted]] = {kind: [] for kind in KINDS}
@@ -107,19 +101,10 @@ class Running:
         publisher = Publisher([self.path], fsync="never")
         publisher.prepare()
         self.pipeline = Pipeline(tracks, [FORMATS["json"]], rules=Rules(), leave_policy=CALM)
-        self.keeper = PublishLoop(
-            self.pipeline,
-            publisher,
-            pace=Pace(settle=0.2, settle_max=1.0),
-            guards=Guards(start_timeout=3600.0),
-            metrics=self.metrics,
-            retry=Backoff(clock=now, jitter=lambda: 0.0),
-            clock=now,
-            executor=Inline(),
-        )
-        ways = [Candidate(track, partial(self._make, track.source)) for track in tracks]
-        self.following = Failover(ways, self.keeper, fallback_after=PATIENCE, clock=now, metrics=self.metrics)
-        self.keeper.confirm = self.following.confirm
+        self.loop = make_loop(self.pipeline, publisher, self.metrics, guards=guards)
+        candidates = [Candidate(track, partial(self._make, track.source)) for track in tracks]
+        self.failover = Failover(candidates, self.loop, fallback_after=PATIENCE, clock=now, metrics=self.metrics)
+        self.loop.confirm = self.failover.confirm
 
     def _make(self, kind: str) -> list[Scripted]:
         self.made[kind].append(Scripted(kind))
@@ -132,7 +117,7 @@ class Running:
     @property
     def running(self) -> list[str]:
         """What is followed."""
-        return [source.scope for source in self.following.sources]
+        return [source.scope for source in self.failover.sources]
 
     @property
     def file(self) -> tuple[str, list[str]]:
@@ -147,10 +132,10 @@ class Running:
 
 
 @asynccontextmanager
-async def running(directory: Path) -> AsyncIterator[Running]:
+async def running(directory: Path, guards: Guards = GUARDS) -> AsyncIterator[Running]:
     """Run until the end of the block."""
-    it = Running(directory)
-    tasks = [asyncio.create_task(it.following.run()), asyncio.create_task(it.keeper.publish_forever())]
+    it = Running(directory, guards)
+    tasks = [asyncio.create_task(it.failover.run()), asyncio.create_task(it.loop.publish_forever())]
     try:
         await asyncio.sleep(0.1)
         yield it
@@ -178,7 +163,7 @@ async def test_where_the_first_way_works_no_other_is_followed(tmp_path: Path) ->
         assert it.running == ["endpointslice"]
         assert it.file == ("endpointslice", ["10.0.0.1", "10.0.0.2"])
         assert it.active() == ["endpointslice"]
-        assert it.following.instead == ""
+        assert it.failover.fallback_reason == ""
 
 
 async def test_what_is_not_allowed_gives_way_at_once_and_takes_over_when_it_is(tmp_path: Path) -> None:
@@ -193,7 +178,7 @@ async def test_what_is_not_allowed_gives_way_at_once_and_takes_over_when_it_is(t
         it.source("dns").list(*BY_DNS[:2])
         await asyncio.sleep(1)
         assert it.file == ("dns", ["10.0.0.1", "10.0.0.2"])
-        assert it.following.instead == "endpointslice is forbidden."
+        assert it.failover.fallback_reason == "endpointslice is forbidden."
         it.source("endpoints").list(*APP[:3])
         await asyncio.sleep(2)
         assert it.file == ("endpoints", ["10.0.0.1", "10.0.0.2", "10.0.0.3"])
@@ -206,7 +191,7 @@ async def test_what_is_not_allowed_gives_way_at_once_and_takes_over_when_it_is(t
 
 
 async def test_an_api_server_that_is_away_keeps_its_file_until_the_time_is_over(tmp_path: Path) -> None:
-    """Then the next takes over, and hands back when the API server answers; nothing in between is in a file."""
+    """Then the next takes over, and hands back at a complete list, not when the API server merely answers."""
     async with running(tmp_path) as it:
         api = it.source("endpointslice")
         api.list(*APP[:2])
@@ -223,7 +208,11 @@ async def test_an_api_server_that_is_away_keeps_its_file_until_the_time_is_over(
         it.source("dns").list(*BY_DNS[1:3])
         await asyncio.sleep(2)
         assert it.file == ("dns", ["10.0.0.2", "10.0.0.3"])
+        assert api.confirmed == 1
         api.recover()
+        await asyncio.sleep(2)
+        assert it.file == ("dns", ["10.0.0.2", "10.0.0.3"])
+        api.list(*APP[:2])
         await asyncio.sleep(2)
         assert it.file == ("endpointslice", ["10.0.0.1", "10.0.0.2"])
         assert it.running == ["endpointslice"]
@@ -306,3 +295,11 @@ def test_the_port_that_dns_does_not_tell_is_the_one_that_is_known() -> None:
     assert known_port([track(8080, 8081)]) == ""
     assert known_port([track(8080), track(8081)]) == ""
     assert known_port([track(None)]) == ""
+
+
+async def test_a_candidate_that_is_not_used_does_not_delay_the_first_file(tmp_path: Path) -> None:
+    """``--stable-for`` waits for the source that is used, not for one that is forbidden all along."""
+    async with running(tmp_path, guards=Guards(stable_for=5.0, start_timeout=3600.0)) as it:
+        await with_endpoints_instead(it)
+        await asyncio.sleep(5)
+        assert it.file == ("endpoints", ["10.0.0.1", "10.0.0.2"])

@@ -13,27 +13,35 @@ import pytest
 from sidecar.errors import SourceError
 from sidecar.observability.metrics import Metrics
 from sidecar.observability.server import Server, listen
-from sidecar.observability.status import STALLED_SECONDS, OutputStatus, SourceStatus, Status
+from sidecar.observability.status import STALLED_SECONDS, MemberCounts, OutputStatus, SourceStatus, Status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 SOURCE = SourceStatus(
-    scope="endpointslice/default/app", synced=True, resource_version="7", failing="", idle_seconds=1.0
+    scope="endpointslice/default/app",
+    synced=True,
+    resource_version="7",
+    failing="",
+    idle_seconds=1.0,
+    inactive_seconds=1.0,
 )
 GOOD = Status(
     version="1",
     published=True,
     generation=3,
     members=2,
+    states=MemberCounts(ready=2),
     selected=2,
-    held="",
+    waiting_for="",
+    waiting_seconds=None,
+    write_stuck_seconds=0.0,
     synced=True,
     source="endpointslice",
-    instead="",
+    fallback_reason="",
     warnings=(),
     sources=(SOURCE,),
-    outputs=(OutputStatus(format="json", path="/m/members.json", error=""),),
+    outputs=(OutputStatus(format="json", path="/m/members.json", error="", retry_seconds=None, last_write=1.0),),
     stopping=False,
 )
 
@@ -55,7 +63,7 @@ async def served(status: Status, metrics: Metrics) -> AsyncIterator[aiohttp.Clie
     [
         pytest.param(GOOD, (200, 200, 200), id="all is well"),
         pytest.param(
-            msgspec.structs.replace(GOOD, published=False, held="no complete answer yet"),
+            msgspec.structs.replace(GOOD, published=False, waiting_for="no complete answer yet"),
             (200, 503, 503),
             id="no file yet",
         ),
@@ -65,9 +73,14 @@ async def served(status: Status, metrics: Metrics) -> AsyncIterator[aiohttp.Clie
             id="an API server that is away is no reason to restart, or to leave the Service",
         ),
         pytest.param(
-            msgspec.structs.replace(GOOD, sources=(msgspec.structs.replace(SOURCE, idle_seconds=STALLED_SECONDS),)),
+            msgspec.structs.replace(GOOD, sources=(msgspec.structs.replace(SOURCE, inactive_seconds=STALLED_SECONDS),)),
             (503, 200, 200),
             id="a source that does not even retry is stuck",
+        ),
+        pytest.param(
+            msgspec.structs.replace(GOOD, write_stuck_seconds=31.0),
+            (503, 200, 200),
+            id="a volume that does not answer",
         ),
     ],
 )
@@ -79,7 +92,7 @@ async def test_what_the_probes_say(status: Status, codes: tuple[int, int, int]) 
             async with client.get(path) as response:
                 found.append(response.status)
                 text = await response.text()
-                assert text == "ok\n" if response.status == 200 else status.held in text
+                assert text == "ok\n" if response.status == 200 else (status.waiting_for or status.complaint) in text
     assert tuple(found) == codes
 
 

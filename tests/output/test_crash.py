@@ -152,7 +152,7 @@ class World:
     def kill(self) -> Death:
         """Kill the sidecar -9; what a successor finds is a checkpoint that is no older than any file."""
         self.sidecar.kill()
-        checkpoint = Checkpoint.decode((self.volume / f".{OUTPUTS['json']}.state").read_bytes())
+        checkpoint = Checkpoint.decode((self.volume / f".{OUTPUTS['json']}.state").read_bytes()).checkpoint
         states = [PORT.search((self.volume / name).read_bytes()) for name in OUTPUTS.values()]
         revisions = {self.revisions[int(state[1])] for state in states if state}
         assert int(checkpoint.resource_versions[SCOPE]) >= max(revisions)

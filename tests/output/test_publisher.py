@@ -18,7 +18,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.output.publisher import PIECES, Outcome, Publication, Publisher
+from sidecar.output.file import PIECES
+from sidecar.output.publication import Outcome, Publication
+from sidecar.output.publisher import Publisher
 from tests.support.publishing import (
     NAMES,
     NEW,
@@ -247,7 +249,7 @@ def _publish_and_die(home: Path, moment: str, position: int) -> NoReturn:
 
 
 def test_death_at_any_call_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
-    """Killed -9 anywhere: each file is old or new, the checkpoint is not older, and the next start sweeps and goes on."""
+    """Killed anywhere: each file is old or new, the checkpoint is not older, and the next start sweeps and goes on."""
     run(die_at_every_call, tmp_path)
     homes = list(tmp_path.iterdir())
     assert len(homes) == 2 * calls_of_a_publication()
@@ -277,7 +279,7 @@ def stamps(directory: Path) -> dict[str, tuple[int, int]]:
 
 @pytest.mark.parametrize("restarted", [False, True])
 def test_same_bytes_are_not_written_again(tmp_path: Path, *, restarted: bool) -> None:
-    """Inode and time of the outputs and of the checkpoint stay, by a sidecar that wrote them and by one that did not."""
+    """Inode and time of outputs and checkpoint stay, by a sidecar that wrote them and by one that did not."""
     calls = Calls()
     publisher = Publisher(outputs(tmp_path), system=calls)
     publisher.publish(pieces(NEW), NEW_REVISION)

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.errors import PublishError
+from sidecar.errors import PublishError, SettingsError
 from sidecar.output.publisher import Publisher
-from sidecar.output.volume import in_memory
+from sidecar.output.volume import in_memory, parse_mounts
 from tests.support.publishing import (
     NAMES,
     NEW,
@@ -104,6 +104,30 @@ def test_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PublishError, match=r"is a directory: name the file in it\.") as caught:
         Publisher([tmp_path]).prepare()
     assert caught.value.code == "EISDIR"
+
+
+@pytest.mark.parametrize("second", ["link/members.json", "sub/../members.json", ".members.json.state"])
+def test_two_outputs_that_are_one_file_are_refused(tmp_path: Path, second: str) -> None:
+    """Through a link, by another path, or as the sidecar's own file."""
+    (tmp_path / "link").symlink_to(tmp_path)
+    (tmp_path / "sub").mkdir()
+    with pytest.raises(SettingsError, match="is the same file as"):
+        Publisher([tmp_path / "members.json", tmp_path / second]).prepare()
+
+
+def test_a_link_to_a_volume_in_memory_is_in_memory(tmp_path: Path) -> None:
+    """The mounts know only real paths."""
+    (tmp_path / "volume").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "volume")
+    mounts = {"/": "overlay", str(tmp_path / "volume"): "tmpfs"}
+    assert in_memory(tmp_path / "link" / "members.json", mounts)
+
+
+def test_only_a_newline_ends_a_line_of_the_mounts() -> None:
+    """The name of a mount point may hold what other programs take for one."""
+    line = "36 35 98:0 / {} rw - tmpfs none rw"
+    names = ["/a\rb", "/a\u2028b", "/a\x0bb"]
+    assert parse_mounts("\n".join(line.format(name) for name in names) + "\n") == dict.fromkeys(names, "tmpfs")
 
 
 def test_missing_directory_is_refused(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ import pytest
 
 from sidecar.errors import PublishError
 from sidecar.output.checkpoint import Checkpoint
-from sidecar.output.publisher import Body, Outcome, Publication, Publisher
+from sidecar.output.publication import Body, Outcome, Publication
+from sidecar.output.publisher import Publisher
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -115,7 +116,7 @@ def bodies(directory: Path) -> tuple[bytes, ...]:
 
 def checkpoint(directory: Path) -> Checkpoint:
     """What a successor finds."""
-    return Checkpoint.decode((directory / STATE).read_bytes())
+    return Checkpoint.decode((directory / STATE).read_bytes()).checkpoint
 
 
 def litter(directory: Path) -> list[str]:

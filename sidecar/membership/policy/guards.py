@@ -1,11 +1,12 @@
-"""What must be so before the newest set may be published.
+"""What must hold before the newest set may be published.
 
 Pure: every time is an argument, in seconds of one monotonic clock. Each guard has a reason, which is a metric's label,
-a message, and an end: the first file waits until ``--start-timeout`` at most, and then ``--start-outcome`` says
-whether it is written with what there is, waited for further, or the program ends. Where there is nothing that could be
-written (no complete answer, or the own rollout or cluster is not known) the program ends in place of writing. While
-files are there, be it a predecessor's, only these last guards hold, and for as long as it takes: the files stay true
-to what was known last.
+a message, and an end: the first file waits for ``--start-timeout`` at most, and then ``--start-outcome`` decides
+whether it is written with the members that are known, whether the wait goes on, or whether the program ends. Where
+nothing could be written (no complete answer, nobody to write, or the own rollout or cluster is not known) the program
+ends instead of writing: an empty first file would let every server found a cluster of its own, so it is only written
+with ``--min-members 0``. Once there are files, a predecessor's included, only a missing or unusable answer holds, for
+as long as it takes: the files keep the last good set.
 """
 
 from __future__ import annotations
@@ -16,15 +17,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sidecar.membership.policy.timing import Hold
+from sidecar.membership.policy.timing import NEVER, Hold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REASONS = ("not-synced", "problem", "cluster-id", "split", "self", "min-members", "stable-for", "shrink")
-"""Why something may not be published, in the order in which it is looked at."""
-
-NEVER = float("inf")
+REASONS = ("not-synced", "problem", "cluster-id", "split", "self", "min-members", "stable-for", "shrink", "write")
+"""Why the files do not hold the newest set, in the order in which it is looked at; the last is the volume's fault."""
 
 _PERCENT = re.compile(r"\d{1,3}%")
 
@@ -71,22 +70,24 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     started: float
     """When the sidecar started."""
     published: bool
-    """Whether every output has a complete content, be it a predecessor's."""
+    """Whether every output has a complete content, a predecessor's included."""
     unanswered: str = ""
     """Why there is no complete answer; empty if there was one."""
     problem: str = ""
     """Why the newest answer cannot be used; empty if it can."""
     failing: str = ""
-    """Why a source cannot be asked now; empty if it can."""
+    """Why the active source cannot be asked now; empty if it can."""
     cluster_known: bool = True
     rollout_known: bool = True
     has_self: bool = True
     selected: int = 0
-    """How many members would be published."""
+    """How many members would be published: a pod counts once."""
+    empty: str = ""
+    """Why there are none, if the source tells."""
     desired: int | None = None
     """How many replicas there should be; None if that is not known."""
     replicas_unknown: str = ""
-    """Why not."""
+    """Why it is not."""
     changed_at: float = -NEVER
     """When the newest change of who is selected happened, or the first complete answer came."""
     shrink: Hold | None = None
@@ -98,7 +99,7 @@ class Guards(msgspec.Struct, frozen=True, kw_only=True):
 
     min_members: MinMembers = MinMembers(1)
     stable_for: float = 0.0
-    """Seconds in which nobody came or went before the first file is written."""
+    """Seconds without a join or a leave before the first file is written."""
     require_self: bool = False
     split_unknown: str = "closed"
     """``open``: after the start timeout all rollouts are published if the own one is not known."""
@@ -110,8 +111,11 @@ class Guards(msgspec.Struct, frozen=True, kw_only=True):
     def verdict(self, it: Situation, now: float) -> Hold | None:
         """What keeps the newest set from being published *now*; None if nothing does.
 
-        The first guard that holds is told. Each hold ends with an event, with its ``until``, or is over.
+        The first guard that holds is reported. Each hold ends with an event, with its ``until``, or is over.
         """
+        return self._without_answer(it, now) or self._before_the_first_file(it, now) or it.shrink
+
+    def _without_answer(self, it: Situation, now: float) -> Hold | None:
         limit = it.started + self.start_timeout
         for reason, message in self._unusable(it, late=now >= limit):
             if now < limit:
@@ -119,16 +123,26 @@ class Guards(msgspec.Struct, frozen=True, kw_only=True):
             if it.published or self.start_outcome == "wait":
                 return Hold(reason=reason, message=message, until=NEVER)
             what, why = ("complete", it.unanswered) if it.unanswered else ("usable", message)
-            complaint = f"No {what} answer within --start-timeout: {why}"
-            return Hold(reason=reason, message=complaint, until=now, over=True)
-        if not it.published and (now < limit or self.start_outcome != "publish"):
-            for reason, message, until in self._incomplete(it, now):
-                if now < limit:
-                    return Hold(reason=reason, message=message, until=min(until, limit))
-                over = self.start_outcome == "exit"
-                complaint = "The first file cannot be written within --start-timeout: " if over else ""
-                return Hold(reason=reason, message=complaint + message, until=now if over else until, over=over)
-        return it.shrink
+            return Hold(reason=reason, message=f"No {what} answer within --start-timeout: {why}", until=now, over=True)
+        return None
+
+    def _before_the_first_file(self, it: Situation, now: float) -> Hold | None:
+        if it.published:
+            return None
+        limit = it.started + self.start_timeout
+        for reason, message, until in self._incomplete(it, now):
+            if now < limit:
+                return Hold(reason=reason, message=message, until=min(until, limit))
+            if self.start_outcome == "wait":
+                return Hold(reason=reason, message=message, until=until)
+            if self.start_outcome == "exit" or self._is_empty(it):
+                complaint = f"The first file cannot be written within --start-timeout: {message}"
+                return Hold(reason=reason, message=complaint, until=now, over=True)
+        return None
+
+    def _is_empty(self, it: Situation) -> bool:
+        """Whether the first file would be empty, and that was not asked for."""
+        return it.selected == 0 and (self.min_members.relative or self.min_members.number > 0)
 
     def _unusable(self, it: Situation, *, late: bool) -> Iterator[tuple[str, str]]:
         """Why nothing at all could be published: the reason and a message."""
@@ -136,32 +150,35 @@ class Guards(msgspec.Struct, frozen=True, kw_only=True):
             yield "not-synced", f"no complete answer yet: {it.unanswered}"
         if it.problem:
             yield "problem", it.problem
-        unknown = "Set --pod-uid from the downward API, and let the pods be found by what selects the own one too"
+        unknown = "Set --pod-uid from the downward API, and select the sidecar's own pod too"
         if not it.cluster_known:
-            message = f"the own pod's cluster is not known: is its label set? {unknown} (--cluster-id)"
-            yield "cluster-id", message
+            yield "cluster-id", f"the own pod's cluster is not known: is its label set? {unknown} (--cluster-id)"
         if not it.rollout_known and not (late and self.split_unknown == "open"):
-            message = f"the own pod's rollout is not known. {unknown} (--split)"
-            yield "split", message
+            yield "split", f"the own pod's rollout is not known. {unknown} (--split)"
 
     def _incomplete(self, it: Situation, now: float) -> Iterator[tuple[str, str, float]]:
-        """Why the first file would say too little: the reason, a message, and until when."""
+        """Why the first file would be premature: the reason, a message, and until when."""
+        if self._is_empty(it):
+            why = it.empty or "the source has no members"
+            yield "min-members", f"there are no members to publish: {why} (--min-members)", NEVER
         if self.require_self and not it.has_self:
-            message = "the own pod is not among the members: is it selected, and --pod-uid set? (--self require)"
+            message = "the own pod is not among the members: is it selected, and is --pod-uid set? (--self require)"
             yield "self", message, NEVER
         if self.min_members.relative and it.desired is None:
             why = f": {it.replicas_unknown}" if it.replicas_unknown else ""
-            yield (
-                "min-members",
-                f"the desired number of replicas is not known{why} (--min-members {self.min_members})",
-                NEVER,
-            )
+            message = f"the desired number of replicas is not known{why} (--min-members {self.min_members})"
+            yield "min-members", message, NEVER
         else:
-            least = self.min_members.of(it.desired or 0)
-            if it.selected < least:
-                yield "min-members", f"{it.selected} of at least {least} members (--min-members)", NEVER
+            wanted = self.min_members.of(it.desired or 0)
+            if it.selected < wanted:
+                yield "min-members", f"{it.selected} of at least {wanted} members (--min-members)", NEVER
         if self.stable_for > 0:
             if it.failing:
-                yield "stable-for", f"whether members come or go is not known: {it.failing} (--stable-for)", NEVER
+                message = f"the source is failing, so joins and leaves go unseen: {it.failing} (--stable-for)"
+                yield "stable-for", message, NEVER
             if now < it.changed_at + self.stable_for:
-                yield "stable-for", "members came or went just now (--stable-for)", it.changed_at + self.stable_for
+                yield (
+                    "stable-for",
+                    "members joined or left a moment ago (--stable-for)",
+                    it.changed_at + self.stable_for,
+                )

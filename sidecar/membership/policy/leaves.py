@@ -1,10 +1,10 @@
-"""When members that left may be taken out of the file.
+"""When members that left may be taken out of the files.
 
 Pure: every time is an argument, in seconds of one monotonic clock. Two things keep them: the *hold-down*, for members
-that go and come back (a probe that flaps, a node that is away for a moment), and the *shrink guard*, for an answer that
-is wrong at large: a controller or an API server that lost sight of half a cluster says the same as one that saw it go.
+that go and come back (a flapping probe, a node that is away for a moment), and the *shrink guard*, for an answer that
+is wrong at large: a controller or an API server that lost sight of half a cluster looks the same as one that saw it go.
 Both end, each by its own clock: no member stays longer than hold-down plus shrink-hold after it left, whatever else
-happens. Joins and updates are not looked at here, and hence never wait for any of it.
+happens. Joins and updates are not looked at here, so they never wait for any of it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from sidecar.membership.policy.timing import Hold
+from sidecar.membership.policy.timing import NEVER, Hold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-NEVER = float("inf")
 
 
 class LeavePolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,16 +25,13 @@ class LeavePolicy(msgspec.Struct, frozen=True, kw_only=True):
     hold_down: float = 0.0
     """Seconds that a member stays after it left, unless it comes back."""
     max_shrink: float = 1.0
-    """The part of the published members that may leave with one publication unconfirmed; 1 is no guard.
-
-    Only what this process published is counted: the first publication after a restart is not guarded.
-    """
+    """The share of the published members that may leave in one publication unconfirmed; 1 means no guard."""
     shrink_hold: float = 30.0
     """Seconds that the rest waits for a list that confirms it."""
 
 
 class Leaves(NamedTuple):
-    """What may leave at a moment."""
+    """Which members may leave at a moment."""
 
     keys: tuple[str, ...]
     since: float
@@ -44,61 +39,67 @@ class Leaves(NamedTuple):
     changed: float
     """When the last of them might have."""
     hold: Hold | None
-    """Why others must stay, if it is the shrink guard that says so."""
+    """Why others must stay, if the shrink guard keeps them."""
     until: float
     """When others may leave if nothing happens before; infinity if there are none."""
 
 
-class _Leave(NamedTuple):
+class _Departure(NamedTuple):
     at: float
-    scope: str
+    scopes: tuple[str, ...]
+    """Those of which a later list confirms it."""
 
 
 class LeavingMembers:
-    """The published members that are not selected any more.
+    """The published members that are no longer selected.
 
-    Times never go back in it: an event that says that it arrived before another one arrived with it.
+    Times never go back in it: an event that claims to have arrived before another one counts as arriving with it.
     """
 
     def __init__(self, leave_policy: LeavePolicy) -> None:
         self._policy = leave_policy
         self._now = -NEVER
-        self._staying: dict[str, _Leave] = {}
+        self._staying: dict[str, _Departure] = {}
         """In the order in which they left."""
-        self._barred: dict[str, float] = {}
+        self._evicted: dict[str, float] = {}
         self._listed: dict[str, float] = {}
 
     def __len__(self) -> int:
-        return len(self._staying) + len(self._barred)
+        return len(self._staying) + len(self._evicted)
 
     def __iter__(self) -> Iterator[str]:
         yield from self._staying
-        yield from self._barred
+        yield from self._evicted
 
-    def leave(self, key: str, scope: str, at: float) -> None:
-        """The member under *key* left: an event of *scope* said so. Heard again, it changes nothing."""
-        if key not in self._staying and key not in self._barred:
-            self._staying[key] = _Leave(self._clamp(at), scope)
+    @property
+    def evicted(self) -> tuple[str, ...]:
+        """The keys of those that neither hold-down nor shrink guard may keep."""
+        return tuple(self._evicted)
 
-    def bar(self, key: str, at: float) -> None:
-        """The member under *key* must not stay: neither hold-down nor shrink guard keep it."""
+    def leave(self, key: str, scopes: Iterable[str], at: float) -> None:
+        """The member under *key* left: an event of *scopes* said so. Repeating it changes nothing."""
+        if key not in self._staying and key not in self._evicted:
+            self._staying[key] = _Departure(self._clamp(at), tuple(scopes))
+
+    def evict(self, key: str, at: float) -> None:
+        """The member under *key* must not stay: neither hold-down nor shrink guard keeps it."""
         self._staying.pop(key, None)
-        self._barred.setdefault(key, at)
+        self._evicted.setdefault(key, at)
 
     def forget(self, key: str) -> None:
         """The member under *key* came back, or was taken out."""
         self._staying.pop(key, None)
-        self._barred.pop(key, None)
+        self._evicted.pop(key, None)
 
     def listed(self, scope: str, at: float) -> None:
         """A complete answer of *scope* arrived: it confirms what left before it, and not what leaves with it."""
         self._listed[scope] = self._clamp(at)
 
     def judge(self, now: float, published: int) -> Leaves:
-        """Who may leave *now*, of so many *published* members. Costs those whose hold-down is over."""
-        free: list[str] = list(self._barred)
+        """Who may leave *now*, out of *published* members. Costs only those whose hold-down is over."""
+        free: list[str] = list(self._evicted)
         doubtful: list[str] = []
-        times = list(self._barred.values())
+        times = list(self._evicted.values())
         doubts: list[float] = []
         until = NEVER
         for key, departure in self._staying.items():
@@ -106,7 +107,7 @@ class LeavingMembers:
             if ripe > now:
                 until = ripe
                 break
-            if self._is_sure(departure, ripe, now):
+            if self._is_confirmed(departure, ripe, now):
                 free.append(key)
                 times.append(ripe)
             else:
@@ -117,15 +118,15 @@ class LeavingMembers:
         hold = self._hold(len(doubtful), published, doubts[0] + self._policy.shrink_hold)
         return _leaves(free, times, hold, min(until, hold.until))
 
-    def _is_sure(self, departure: _Leave, ripe: float, now: float) -> bool:
+    def _is_confirmed(self, departure: _Departure, ripe: float, now: float) -> bool:
         if self._policy.max_shrink >= 1.0 or now >= ripe + self._policy.shrink_hold:
             return True
-        return self._listed.get(departure.scope, -NEVER) > departure.at
+        return all(self._listed.get(scope, -NEVER) > departure.at for scope in departure.scopes)
 
     def _hold(self, doubtful: int, published: int, until: float) -> Hold:
         message = (
-            f"{doubtful} of {published} members left, more than --max-shrink {self._policy.max_shrink:.0%} at once:"
-            f" they stay until a complete list confirms it or --shrink-hold is over"
+            f"{doubtful} of {published} members left at once, more than --max-shrink {self._policy.max_shrink:.0%}:"
+            " they stay in the files until a new list confirms it or --shrink-hold has passed"
         )
         return Hold(reason="shrink", message=message, until=until, leaves_only=True)
 

@@ -1,24 +1,27 @@
-"""When a selection may be published.
+"""When a change may be published.
 
 Pure: every time is an argument, in seconds of one monotonic clock. Joins are fast and leaves are calm: while the
-endpoint-slice controller moves an endpoint from one slice to another it may for a moment be in none of them, and a
-member that leaves the file and comes back costs a clustered server more than one that leaves 200 ms late.
+endpoint-slice controller moves an endpoint from one slice to another it may for a moment be in neither, and a member
+that leaves the file and comes back costs a clustered server more than one that leaves 200 ms late. So leaves settle by
+themselves, and a join never waits for one.
 """
 
 from __future__ import annotations
 
 import msgspec
 
+NEVER = float("inf")
+
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """A difference between what is selected and what is published."""
+    """Changes that wait to be published."""
 
     since: float
-    """When the first change of it happened."""
+    """When the first of them happened."""
     changed: float
-    """When the newest change of it happened."""
-    leaving: bool
-    """Whether a published member is not selected any more."""
+    """When the newest of them happened."""
+    leaving: bool = False
+    """Whether they take published members away."""
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,16 +30,18 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     settle: float
     settle_max: float
 
-    def due(self, pending: Window, published: float) -> float:
-        """When *pending* is to be published.
+    def due(self, window: Window | None, published: float) -> float:
+        """When *window* is to be published; never if it is None.
 
         Args:
-            pending: the difference.
+            window: joins and updates, or leaves.
             published: when the last publication happened.
         """
-        if not pending.leaving and pending.since - published >= self.settle:
-            return pending.since
-        return min(pending.changed + self.settle, pending.since + max(self.settle, self.settle_max))
+        if window is None:
+            return NEVER
+        if not window.leaving and window.since - published >= self.settle:
+            return window.since
+        return min(window.changed + self.settle, window.since + max(self.settle, self.settle_max))
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,4 +56,4 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     leaves_only: bool = False
     """Whether joins and updates are published all the same."""
     over: bool = False
-    """Whether the time for it is over and waiting has no use: the program is to end with the message."""
+    """Whether its time limit has passed and waiting is of no use: the program ends with the message."""

@@ -149,7 +149,7 @@ def guards() -> st.SearchStrategy[Guards]:
             Guards(stable_for=5.0),
             replace(GOOD, changed_at=120.0),
             124.0,
-            Hold(reason="stable-for", message="members came or went just now (--stable-for)", until=125.0),
+            Hold(reason="stable-for", message="members joined or left a moment ago (--stable-for)", until=125.0),
             id="not yet stable",
         ),
         pytest.param(Guards(stable_for=5.0), replace(GOOD, changed_at=120.0), 125.0, None, id="stable"),
@@ -157,7 +157,7 @@ def guards() -> st.SearchStrategy[Guards]:
             Guards(stable_for=5.0),
             replace(GOOD, changed_at=398.0),
             399.0,
-            Hold(reason="stable-for", message="members came or went just now (--stable-for)", until=400.0),
+            Hold(reason="stable-for", message="members joined or left a moment ago (--stable-for)", until=400.0),
             id="not longer than the start timeout",
         ),
         pytest.param(
@@ -166,12 +166,40 @@ def guards() -> st.SearchStrategy[Guards]:
             130.0,
             Hold(
                 reason="stable-for",
-                message="whether members come or go is not known: the API server is away (--stable-for)",
+                message="the source is failing, so joins and leaves go unseen: the API server is away (--stable-for)",
                 until=400.0,
             ),
             id="what cannot be seen is not stable",
         ),
         pytest.param(Guards(), replace(GOOD, has_self=False), 100.0, None, id="self is not required"),
+        pytest.param(
+            Guards(),
+            replace(GOOD, selected=0, empty="the Service x does not exist"),
+            399.0,
+            Hold(
+                reason="min-members",
+                message="there are no members to publish: the Service x does not exist (--min-members)",
+                until=400.0,
+            ),
+            id="nobody",
+        ),
+        pytest.param(
+            Guards(),
+            replace(GOOD, selected=0, empty="the Service x does not exist"),
+            400.0,
+            Hold(
+                reason="min-members",
+                message="The first file cannot be written within --start-timeout:"
+                " there are no members to publish: the Service x does not exist (--min-members)",
+                until=400.0,
+                over=True,
+            ),
+            id="nobody in time: an empty first file is not published",
+        ),
+        pytest.param(
+            Guards(min_members=MinMembers(0)), replace(GOOD, selected=0), 100.0, None, id="nobody, and that is allowed"
+        ),
+        pytest.param(Guards(), replace(GOOD, selected=0, published=True), 100.0, None, id="nobody is left"),
         pytest.param(Guards(), replace(GOOD, shrink=SHRINK), 100.0, SHRINK, id="some that left stay"),
     ],
 )
@@ -257,8 +285,10 @@ def test_files_of_a_predecessor_wait_for_no_gate_of_the_first_file(
 
 @given(situations(), st.floats(100, 300))
 def test_the_time_limit_publishes_by_default(case: Situation, now: float) -> None:
-    """With the default outcome, a complete and usable answer of a known pod is published then, whatever it is."""
-    known = replace(case, unanswered="", problem="", cluster_known=True, rollout_known=True, shrink=None)
+    """With the default outcome, a complete and usable answer of a known pod is published then, unless it is empty."""
+    known = replace(
+        case, unanswered="", problem="", cluster_known=True, rollout_known=True, shrink=None, selected=case.selected + 1
+    )
     demanded = Guards(min_members=MinMembers(percent=100), stable_for=50.0, require_self=True, start_timeout=0.0)
     assert demanded.verdict(known, now) is None
 
@@ -284,3 +314,13 @@ def test_what_is_no_number_of_members(text: str) -> None:
 def test_a_number_of_members_is_written_as_it_is_read(number: int | str) -> None:
     """In messages."""
     assert str(MinMembers.parse(str(number))) == str(number)
+
+
+@given(guards(), situations(), st.floats(100, 1000))
+def test_an_empty_first_file_is_published_only_where_that_was_asked_for(
+    demanded: Guards, case: Situation, now: float
+) -> None:
+    """Whatever the outcome and the time."""
+    hold = demanded.verdict(replace(case, selected=0, published=False, shrink=None), now)
+    if hold is None:
+        assert demanded.min_members == MinMembers(0)

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sidecar.formats.samples import member
 from sidecar.membership.policy.changes import MemberChange, PendingChanges
@@ -31,43 +32,44 @@ KEYS = [each.key for each in APP]
 def published(leave_policy: LeavePolicy, *found: Member) -> PendingChanges:
     """A difference with *found* in the file."""
     difference = PendingChanges(leave_policy, lambda _: True)
-    difference.note({each.key: each for each in found}, SCOPE, 0.0)
-    difference.settle(0.0)
+    difference.note({each.key: each for each in found}, (SCOPE,), 0.0)
+    difference.render(0.0, leaves=True)
     return difference
 
 
 def in_file(difference: PendingChanges) -> list[str]:
     """Who is published."""
-    return sorted(each.name for each in difference.published.values())
+    return sorted(each.name for each in difference.rendered.values())
 
 
 def leave(difference: PendingChanges, *numbers: int, at: float) -> None:
     """Some members are not selected any more."""
-    difference.note({KEYS[number]: None for number in numbers}, SCOPE, at)
+    difference.note({KEYS[number]: None for number in numbers}, (SCOPE,), at)
 
 
 def test_without_restraint_what_is_selected_is_what_could_be_published() -> None:
     """Joins, updates and leaves."""
     difference = published(LeavePolicy(), *APP[:2])
     moved = msgspec.structs.replace(APP[0], zone="eu-2")
-    difference.note({KEYS[0]: moved, KEYS[1]: None, KEYS[2]: APP[2]}, SCOPE, 5.0)
-    assert difference.outlook(5.0) == (Window(since=5.0, changed=5.0, leaving=True), None, NEVER)
-    assert difference.settle(5.0) == {
+    difference.note({KEYS[0]: moved, KEYS[1]: None, KEYS[2]: APP[2]}, (SCOPE,), 5.0)
+    at_five = Window(since=5.0, changed=5.0)
+    assert difference.pending(5.0) == (at_five, replace(at_five, leaving=True), None, NEVER)
+    assert difference.render(5.0, leaves=True) == {
         KEYS[0]: MemberChange(APP[0], moved),
         KEYS[1]: MemberChange(APP[1], None),
         KEYS[2]: MemberChange(None, APP[2]),
     }
-    assert difference.outlook(5.0) == (None, None, NEVER)
+    assert difference.pending(5.0) == (None, None, None, NEVER)
 
 
 def test_who_left_stays_for_the_hold_down() -> None:
     """And then leaves as if it had left then."""
     difference = published(LeavePolicy(hold_down=10.0), *APP[:3])
     leave(difference, 1, at=5.0)
-    assert difference.outlook(14.9) == (None, None, 15.0)
-    assert difference.settle(14.9) == {}
-    assert difference.outlook(15.0) == (Window(since=15.0, changed=15.0, leaving=True), None, NEVER)
-    difference.settle(15.0)
+    assert difference.pending(14.9) == (None, None, None, 15.0)
+    assert difference.render(14.9, leaves=True) == {}
+    assert difference.pending(15.0) == (None, Window(since=15.0, changed=15.0, leaving=True), None, NEVER)
+    difference.render(15.0, leaves=True)
     assert in_file(difference) == ["app-0", "app-2"]
 
 
@@ -75,10 +77,10 @@ def test_who_comes_back_within_the_hold_down_was_never_gone() -> None:
     """And if it leaves again, its time starts again."""
     difference = published(LeavePolicy(hold_down=10.0), *APP[:2])
     leave(difference, 1, at=5.0)
-    difference.note({KEYS[1]: APP[1]}, SCOPE, 8.0)
-    assert difference.outlook(20.0) == (None, None, NEVER)
+    difference.note({KEYS[1]: APP[1]}, (SCOPE,), 8.0)
+    assert difference.pending(20.0) == (None, None, None, NEVER)
     leave(difference, 1, at=21.0)
-    assert difference.outlook(22.0).until == 31.0
+    assert difference.pending(22.0).until == 31.0
 
 
 def test_who_comes_back_changed_is_updated() -> None:
@@ -86,28 +88,28 @@ def test_who_comes_back_changed_is_updated() -> None:
     difference = published(LeavePolicy(hold_down=10.0), APP[0])
     leave(difference, 0, at=5.0)
     moved = msgspec.structs.replace(APP[0], zone="eu-2")
-    difference.note({KEYS[0]: moved}, SCOPE, 6.0)
-    assert difference.outlook(6.0).pending == Window(since=6.0, changed=6.0, leaving=False)
-    assert difference.settle(6.0) == {KEYS[0]: MemberChange(APP[0], moved)}
+    difference.note({KEYS[0]: moved}, (SCOPE,), 6.0)
+    assert difference.pending(6.0).joins == Window(since=6.0, changed=6.0)
+    assert difference.render(6.0, leaves=True) == {KEYS[0]: MemberChange(APP[0], moved)}
 
 
 def test_who_was_never_published_is_not_held() -> None:
     """It joined and left between two publications."""
     difference = published(LeavePolicy(hold_down=10.0), APP[0])
-    difference.note({KEYS[1]: APP[1]}, SCOPE, 5.0)
+    difference.note({KEYS[1]: APP[1]}, (SCOPE,), 5.0)
     leave(difference, 1, at=5.1)
-    assert difference.outlook(5.2) == (None, None, NEVER)
+    assert difference.pending(5.2) == (None, None, None, NEVER)
 
 
 def test_a_join_does_not_wait_for_a_member_that_is_held() -> None:
     """It is as isolated as if nobody had left."""
     difference = published(LeavePolicy(hold_down=60.0), *APP[:2])
     leave(difference, 1, at=5.0)
-    difference.note({KEYS[2]: APP[2]}, SCOPE, 20.0)
-    pending = difference.outlook(20.0).pending
-    assert pending == Window(since=20.0, changed=20.0, leaving=False)
-    assert Pace(settle=0.2, settle_max=1.0).due(pending, 0.0) == 20.0
-    difference.settle(20.0)
+    difference.note({KEYS[2]: APP[2]}, (SCOPE,), 20.0)
+    joins = difference.pending(20.0).joins
+    assert joins == Window(since=20.0, changed=20.0)
+    assert Pace(settle=0.2, settle_max=1.0).due(joins, 0.0) == 20.0
+    difference.render(20.0, leaves=True)
     assert in_file(difference) == ["app-0", "app-1", "app-2"]
 
 
@@ -118,17 +120,17 @@ def test_more_than_the_part_that_may_leave_is_held_and_told() -> None:
     """Until the time limit."""
     difference = published(HALF, *APP[:4])
     leave(difference, 0, 1, at=5.0)
-    assert difference.outlook(5.1).pending == Window(since=5.0, changed=5.0, leaving=True)
+    assert difference.pending(5.1).leaves == Window(since=5.0, changed=5.0, leaving=True)
     leave(difference, 2, at=5.1)
-    pending, hold, until = difference.outlook(5.2)
-    assert pending is None
+    joins, leaves, hold, until = difference.pending(5.2)
+    assert joins is leaves is None
     assert hold
     assert hold.leaves_only
-    assert hold.message.startswith("3 of 4 members left, more than --max-shrink 50% at once")
+    assert hold.message.startswith("3 of 4 members left at once, more than --max-shrink 50%")
     assert hold.until == until == 35.0
-    difference.settle(34.9)
-    assert len(difference.published) == 4
-    difference.settle(35.0)
+    difference.render(34.9, leaves=True)
+    assert len(difference.rendered) == 4
+    difference.render(35.0, leaves=True)
     assert in_file(difference) == ["app-3"]
 
 
@@ -137,12 +139,12 @@ def test_a_list_confirms_what_left_before_it() -> None:
     difference = published(HALF, *APP[:4])
     difference.listed(SCOPE, 5.0)
     leave(difference, 0, 1, 2, at=5.0)
-    assert difference.outlook(6.0).hold
+    assert difference.pending(6.0).hold
     difference.listed("another", 7.0)
-    assert difference.outlook(8.0).hold
+    assert difference.pending(8.0).hold
     difference.listed(SCOPE, 9.0)
-    assert difference.outlook(9.0).hold is None
-    difference.settle(9.0)
+    assert difference.pending(9.0).hold is None
+    difference.render(9.0, leaves=True)
     assert in_file(difference) == ["app-3"]
 
 
@@ -150,9 +152,9 @@ def test_the_guard_opens_when_members_come_back() -> None:
     """Those that are still away may leave."""
     difference = published(HALF, *APP[:4])
     leave(difference, 0, 1, 2, at=5.0)
-    difference.note({KEYS[0]: APP[0]}, SCOPE, 6.0)
-    assert difference.outlook(6.0).hold is None
-    difference.settle(6.0)
+    difference.note({KEYS[0]: APP[0]}, (SCOPE,), 6.0)
+    assert difference.pending(6.0).hold is None
+    difference.render(6.0, leaves=True)
     assert in_file(difference) == ["app-0", "app-3"]
 
 
@@ -160,23 +162,23 @@ def test_a_join_is_published_while_the_guard_holds() -> None:
     """Of the leaves nothing is."""
     difference = published(HALF, *APP[:4])
     leave(difference, 0, 1, 2, at=5.0)
-    difference.note({KEYS[4]: APP[4]}, SCOPE, 6.0)
-    pending, hold, _ = difference.outlook(6.0)
+    difference.note({KEYS[4]: APP[4]}, (SCOPE,), 6.0)
+    joins, leaves, hold, _ = difference.pending(6.0)
     assert hold
-    assert pending == Window(since=6.0, changed=6.0, leaving=False)
-    assert difference.settle(6.0) == {KEYS[4]: MemberChange(None, APP[4])}
+    assert (joins, leaves) == (Window(since=6.0, changed=6.0), None)
+    assert difference.render(6.0, leaves=True) == {KEYS[4]: MemberChange(None, APP[4])}
 
 
 def test_who_has_the_address_of_a_member_that_is_held_ends_its_stay() -> None:
     """Two pods of one address are never in the file."""
     selection = Selection(Rules())
     difference = PendingChanges(LeavePolicy(hold_down=60.0, max_shrink=0.1), selection.tolerates)
-    difference.note(selection.update([KEYS[0]], {KEYS[0]: APP[0]}), SCOPE, 0.0)
-    difference.settle(0.0)
-    difference.note(selection.update([KEYS[0]], {}), SCOPE, 5.0)
+    difference.note(selection.update([KEYS[0]], {KEYS[0]: APP[0]}), (SCOPE,), 0.0)
+    difference.render(0.0, leaves=True)
+    difference.note(selection.update([KEYS[0]], {}), (SCOPE,), 5.0)
     heir = msgspec.structs.replace(APP[1], address=APP[0].address, addresses=APP[0].addresses)
-    difference.note(selection.update([heir.key], {heir.key: heir}), SCOPE, 6.0)
-    difference.settle(6.0)
+    difference.note(selection.update([heir.key], {heir.key: heir}), (SCOPE,), 6.0)
+    difference.render(6.0, leaves=True)
     assert in_file(difference) == ["app-1"]
 
 
@@ -188,34 +190,34 @@ def test_neither_guard_keeps_a_member_of_another_family_or_cluster() -> None:
     difference = PendingChanges(LeavePolicy(hold_down=60.0), selection.tolerates)
     own = msgspec.structs.replace(mine, address="", addresses=())
     union = {each.key: each for each in (own, six)}
-    difference.note(selection.update(union, union), SCOPE, 0.0)
-    difference.settle(0.0)
+    difference.note(selection.update(union, union), (SCOPE,), 0.0)
+    difference.render(0.0, leaves=True)
     assert in_file(difference) == ["app-1"]
     union[mine.key] = mine
-    difference.note(selection.update([mine.key], union), SCOPE, 5.0)
-    difference.settle(5.0)
+    difference.note(selection.update([mine.key], union), (SCOPE,), 5.0)
+    difference.render(5.0, leaves=True)
     assert in_file(difference) == ["app-0"]
     stranger = msgspec.structs.replace(APP[2], cluster="blue")
     for found in (stranger, msgspec.structs.replace(stranger, cluster="green")):
         union[found.key] = found
-        difference.note(selection.update([found.key], union), SCOPE, 6.0)
-        difference.settle(6.0)
+        difference.note(selection.update([found.key], union), (SCOPE,), 6.0)
+        difference.render(6.0, leaves=True)
     assert in_file(difference) == ["app-0"]
 
 
 def test_a_seed_that_is_held_is_none_any_more() -> None:
     """The role has passed on."""
     difference = published(LeavePolicy(hold_down=60.0), msgspec.structs.replace(APP[0], seed=True), APP[1])
-    difference.note({KEYS[0]: None, KEYS[1]: msgspec.structs.replace(APP[1], seed=True)}, SCOPE, 5.0)
-    difference.settle(5.0)
-    assert [(each.name, each.seed) for each in difference.published.values()] == [("app-0", False), ("app-1", True)]
+    difference.note({KEYS[0]: None, KEYS[1]: msgspec.structs.replace(APP[1], seed=True)}, (SCOPE,), 5.0)
+    difference.render(5.0, leaves=True)
+    assert [(each.name, each.seed) for each in difference.rendered.values()] == [("app-0", False), ("app-1", True)]
 
 
 def test_time_does_not_go_back() -> None:
     """An event that says that it arrived before another one arrived with it: no member stays longer for it."""
     departures = LeavingMembers(LeavePolicy(hold_down=10.0))
-    departures.leave("a", SCOPE, 5.0)
-    departures.leave("b", SCOPE, 3.0)
+    departures.leave("a", (SCOPE,), 5.0)
+    departures.leave("b", (SCOPE,), 3.0)
     assert departures.judge(14.0, 2).until == 15.0
     assert departures.judge(15.0, 2).keys == ("a", "b")
 
@@ -247,28 +249,28 @@ def test_joins_never_wait_and_leaves_always_end(leave_policy: LeavePolicy, moves
         elif what == "join":
             selected[key] = now
             gone.pop(key, None)
-            difference.note({key: APP[number]}, SCOPE, now)
+            difference.note({key: APP[number]}, (SCOPE,), now)
         elif what == "leave" and key in selected:
             del selected[key]
             gone[key] = now
-            difference.note({key: None}, SCOPE, now)
-        pending, _, until = difference.outlook(now)
-        joins = [at for joined, at in selected.items() if joined not in difference.published]
-        if joins:
-            assert pending
-            due = Pace(settle=0.2, settle_max=1.0).due(pending, now)
-            assert due <= min(joins) + 1.0
-        left = [at for key, at in gone.items() if key in difference.published]
+            difference.note({key: None}, (SCOPE,), now)
+        joins, leaves, _, until = difference.pending(now)
+        joined = [at for key, at in selected.items() if key not in difference.rendered]
+        if joined:
+            assert joins
+            assert Pace(settle=0.2, settle_max=1.0).due(joins, now) <= min(joined) + 1.0
+        left = [at for key, at in gone.items() if key in difference.rendered]
         assert until > now
-        assert (until < NEVER or pending is not None) == bool(left or joins)
+        assert (joins is not None) == bool(joined)
+        assert (until < NEVER or leaves is not None) == bool(left)
         if what == "publish":
-            difference.settle(now)
-            assert selected.keys() <= difference.published.keys()
+            difference.render(now, leaves=True)
+            assert selected.keys() <= difference.rendered.keys()
             limit = leave_policy.hold_down + leave_policy.shrink_hold
-            assert all(now < gone[key] + limit for key in difference.published.keys() - selected.keys())
+            assert all(now < gone[key] + limit for key in difference.rendered.keys() - selected.keys())
     end = now + leave_policy.hold_down + leave_policy.shrink_hold
-    difference.settle(end)
-    assert difference.published.keys() == selected.keys()
+    difference.render(end, leaves=True)
+    assert difference.rendered.keys() == selected.keys()
 
 
 @given(CALMS, MOVES)
@@ -282,20 +284,20 @@ def test_one_publication_takes_no_more_than_the_part_that_may_leave_unconfirmed(
     for after, number, what in moves:
         now += after
         key = KEYS[number]
-        before = difference.published.keys() & gone.keys()
+        before = difference.rendered.keys() & gone.keys()
         if what == "list":
             listed = now
             difference.listed(SCOPE, now)
         elif what == "join":
             gone.pop(key, None)
-            difference.note({key: APP[number]}, SCOPE, now)
-        elif what == "leave" and key in difference.published:
+            difference.note({key: APP[number]}, (SCOPE,), now)
+        elif what == "leave" and key in difference.rendered:
             gone.setdefault(key, now)
-            difference.note({key: None}, SCOPE, now)
+            difference.note({key: None}, (SCOPE,), now)
         elif what == "publish":
-            size = len(difference.published)
-            difference.settle(now)
-            taken = before - difference.published.keys()
+            size = len(difference.rendered)
+            difference.render(now, leaves=True)
+            taken = before - difference.rendered.keys()
             young = [key for key in taken if now < gone[key] + leave_policy.hold_down + leave_policy.shrink_hold]
             doubtful = [key for key in young if listed <= gone[key]]
             assert len(doubtful) <= leave_policy.max_shrink * size
@@ -307,7 +309,7 @@ def test_exactly_the_part_may_leave(shrunk: int, size: int, held: bool) -> None:
     """More than half is more than half."""
     departures = LeavingMembers(HALF)
     for number in range(shrunk):
-        departures.leave(f"app-{number}", SCOPE, 1.0)
+        departures.leave(f"app-{number}", (SCOPE,), 1.0)
     assert (departures.judge(1.0, size).hold is not None) == held
 
 
@@ -316,18 +318,24 @@ def test_another_source_keeps_nobody_of_the_one_before() -> None:
     difference = published(LeavePolicy(hold_down=60.0, max_shrink=0.0), *APP[:3])
     leave(difference, 0, at=5.0)
     named = msgspec.structs.replace(APP[1], name="", uid="")
-    difference.turn({KEYS[1]: None, KEYS[2]: None, named.key: named}, 6.0)
-    assert difference.outlook(6.0) == (Window(since=6.0, changed=6.0, leaving=True), None, NEVER)
-    difference.settle(6.0)
-    assert list(difference.published) == [named.key]
+    difference.switch({KEYS[1]: None, KEYS[2]: None, named.key: named}, 6.0)
+    joins, leaves, hold, until = difference.pending(6.0)
+    assert (joins, leaves, hold, until) == (
+        Window(since=6.0, changed=6.0),
+        Window(since=6.0, changed=6.0, leaving=True),
+        None,
+        NEVER,
+    )
+    difference.render(6.0, leaves=False)
+    assert list(difference.rendered) == [named.key]
 
 
 def test_another_source_with_the_same_members_is_published_too() -> None:
     """A body may name it."""
     difference = published(LeavePolicy(), APP[0])
-    difference.turn({}, 6.0)
-    assert difference.outlook(6.0).pending == Window(since=6.0, changed=6.0, leaving=False)
-    difference.note({KEYS[1]: APP[1]}, SCOPE, 9.0)
-    assert difference.outlook(9.0).pending == Window(since=6.0, changed=9.0, leaving=False)
-    assert difference.settle(9.0) == {KEYS[1]: MemberChange(None, APP[1])}
-    assert difference.outlook(9.0).pending is None
+    difference.switch({}, 6.0)
+    assert difference.pending(6.0).joins == Window(since=6.0, changed=6.0)
+    difference.note({KEYS[1]: APP[1]}, (SCOPE,), 9.0)
+    assert difference.pending(9.0).joins == Window(since=6.0, changed=9.0)
+    assert difference.render(9.0, leaves=True) == {KEYS[1]: MemberChange(None, APP[1])}
+    assert difference.pending(9.0).joins is None

@@ -1,0 +1,69 @@
+"""Runs a daemon as a program: log, signals, exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import structlog
+
+from sidecar import __version__
+from sidecar.daemon.daemon import Daemon
+from sidecar.observability import log
+
+if TYPE_CHECKING:
+    from sidecar.settings.values import Settings
+
+logger = structlog.get_logger(__name__)
+
+
+def run(settings: Settings, *, once: bool = False) -> int:
+    """Run until it is over, and return the exit code.
+
+    SIGTERM and SIGINT end it in good order, a second one at once. That is success for a daemon; ``once``, which other
+    containers wait for, has not succeeded before its files are published: then it is 128 and the signal's number.
+
+    Raises:
+        SidecarError: if there is no use in going on.
+    """
+    gc.disable()  # looking for garbage again and again while everything is imported takes 10 ms of the start
+    daemon = Daemon(settings, os.environ, once=once)
+    writer = log.configure(settings.log_level, settings.log_format, dropped=daemon.metrics.log_dropped.inc)
+    code = 1
+    try:
+        told = asyncio.run(_until_told(daemon))
+        code = 128 + told if told and once and not daemon.published else 0
+    finally:
+        hung = daemon.is_writing()
+        writer.close()
+        gc.enable()
+        if hung:  # the interpreter would wait for the thread
+            os._exit(code)
+    return code
+
+
+async def _until_told(daemon: Daemon) -> int:
+    """Run *daemon*; return the number of the signal that ended it, 0 if none did."""
+    loop = asyncio.get_running_loop()
+    work = loop.create_task(daemon.run(), name="daemon")
+    told: list[int] = []
+
+    def stop(number: int) -> None:
+        if told:
+            os._exit(128 + number)
+        told.append(number)
+        logger.info("stopping", signal=signal.Signals(number).name)
+        work.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number)
+    logger.info("starting", version=__version__, **daemon.summary)
+    try:
+        await work
+    except asyncio.CancelledError:
+        if not told:
+            raise
+    return told[0] if told else 0

@@ -1,19 +1,19 @@
 # The membership sidecar. How to use this container:
 #
-#   a pod's native sidecar     deploy/component (kustomize), deploy/injection (by label)
-#   what it is told by         MEMBERSHIP_* variables, arguments after `run`, or --config FILE
-#   what it needs              a shared directory that it may write in, and nothing else: the root file system may be
-#                              read-only, there need be no /tmp, any UID will do, with any GID
-#   what else it can do        `once` for an init container; `check` says what would stop it; `formats`
-#   to build it                docker build -t membership-sidecar:0.1.0 .        (or podman, or buildah)
+#   as a native sidecar        deploy/component (kustomize), deploy/injection (by label)
+#   configuration              MEMBERSHIP_* variables, arguments after `run`, or --config FILE
+#   requirements               a shared directory that it can write to, and nothing else: the root file system may be
+#                              read-only, /tmp may be missing, and any UID and GID will do
+#   other commands             `once` for an init container; `check` to diagnose a configuration; `formats` for samples
+#   how to build it            docker build -t membership-sidecar:0.1.0 .        (or podman, or buildah)
 
 FROM docker.io/library/python:3.15-slim AS build
 
-# Both decide what is in a .pyc, and so they are the same here and below.
+# Both decide what a .pyc contains, so they must be the same here and below.
 ENV PYTHONOPTIMIZE=2 \
     PYTHONNODEBUGRANGES=1
 
-# Every file from a registry is checked against its hash; the second venv has no pip, and is what gets copied.
+# Every downloaded file is checked against its hash. Only the second venv is copied into the image; it has no pip.
 RUN python -m venv /pip && python -m venv --without-pip /opt/membership-sidecar
 COPY requirements.txt deploy/image/build-requirements.txt /build/
 RUN /pip/bin/pip install --no-cache-dir --require-hashes -r /build/build-requirements.txt
@@ -30,7 +30,9 @@ RUN PYTHONPYCACHEPREFIX=/opt/membership-sidecar/pycache /opt/membership-sidecar/
 FROM docker.io/library/python:3.15-slim
 
 LABEL org.opencontainers.image.title="membership-sidecar" \
-      org.opencontainers.image.description="Keeps a file on a shared volume true to who the members of a Kubernetes service are." \
+      org.opencontainers.image.description="Keeps a file on a shared volume up to date with the current cluster members." \
+      org.opencontainers.image.url="https://github.com/membership-sidecar/membership-sidecar" \
+      org.opencontainers.image.source="https://github.com/membership-sidecar/membership-sidecar" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.base.name="docker.io/library/python:3.15-slim"
@@ -38,16 +40,16 @@ LABEL org.opencontainers.image.title="membership-sidecar" \
 COPY --from=build /licenses /licenses
 COPY --from=build /opt/membership-sidecar /opt/membership-sidecar
 
-# Nothing is compiled at run time: the root file system is read-only, and without a .pyc every start would pay for it.
-#   PYTHONPYCACHEPREFIX      where the .pyc are, of the standard library too: the base image comes without them
-#   PYTHON_LAZY_IMPORTS      half of the memory and of the time to start: most of what is imported is never used
-#   PYTHONOPTIMIZE           no docstrings and no asserts; no assert in here carries behaviour
-#   PYTHONNODEBUGRANGES      no columns in tracebacks, which nobody reads in a log
-#   MALLOC_ARENA_MAX         one heap: the second thread writes files and would keep a heap for that
-#   SSL_CERT_FILE, _DIR      aiohttp loads the public authorities as it is imported, 1.9 MiB; in a pod the API server's
-#                            authority is the service account's. Where a kubeconfig relies on public authorities, set
-#                            SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
-#   HOME                     a UID that is in no passwd file has none, and what looks for a kubeconfig asks for it
+# All byte code is compiled at build time: the root file system is read-only, so each start would compile it again.
+#   PYTHONPYCACHEPREFIX      where the .pyc files are, also those of the standard library: the base image has none
+#   PYTHON_LAZY_IMPORTS      halves memory and start time: most of what is imported is never used
+#   PYTHONOPTIMIZE           no docstrings and no asserts; the code does not depend on any assert
+#   PYTHONNODEBUGRANGES      no column numbers in tracebacks: a log does not need them
+#   MALLOC_ARENA_MAX         one heap: the second thread, which writes the files, would otherwise keep its own
+#   SSL_CERT_FILE, _DIR      aiohttp loads the public authorities when it is imported, which costs 1.9 MiB; in a pod,
+#                            the API server's authority comes with the service account. If a kubeconfig relies on
+#                            public authorities, set SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
+#   HOME                     a UID without a passwd entry has none, and the search for a kubeconfig needs one
 ENV PATH=/opt/membership-sidecar/bin:$PATH \
     HOME=/ \
     PYTHONPYCACHEPREFIX=/opt/membership-sidecar/pycache \
@@ -60,7 +62,7 @@ ENV PATH=/opt/membership-sidecar/bin:$PATH \
     SSL_CERT_FILE=/dev/null \
     SSL_CERT_DIR=/nonexistent
 
-# Numeric, so that the kubelet can see that it is not root (runAsNonRoot). Everything is readable by everyone.
+# Numeric, so that the kubelet can verify that it is not root (runAsNonRoot). All files are readable by every UID.
 USER 65532:65532
 WORKDIR /
 EXPOSE 9466

@@ -1,26 +1,28 @@
-"""Keeps a file on a shared volume true to who the members of a Kubernetes service are.
+"""Keeps a file on a shared volume up to date with the current cluster members.
 
-The flow, one way::
+One flow, in one direction::
 
-    settings -> source.events() -> track: fold -> union -> selection -> difference -> document -> publish -> observe
-                (I/O)                     (pure)  (pure)   (pure)       (pure)        (pure)      (I/O)
+    settings -> sources -> membership -> formats -> output -> observability
+                (I/O)      (pure)        (pure)     (I/O)     (metrics, status, log)
 
-There is a track for each *way* to find members (``ways``), and ``following`` believes the best that works. ``pipeline``
-is what is pure of it, ``keeper`` decides when to publish and what a publication waits for (``policy.guards``), and
-``metrics``, ``status`` and ``log`` are what can be seen.
+A source reports what it sees, one report for each *origin* (an EndpointSlice, a DNS name). ``membership`` folds the
+reports, unites them into members, and its ``policy`` selects who may be published and when; a ``Track`` is what one
+candidate source knows. ``failover`` decides which candidate is active, so that two sources never mix. ``formats``
+renders the members, and ``output`` decides when to publish, replaces the files and remembers how far it got.
+``daemon`` is the composition root and the only room that knows all the others: start reading there. ``simulator`` is a
+Kubernetes API server in process, for the demo and the tests; the daemon never imports it.
 
-Invariants, each with a test of its own:
+Invariants, each with tests of its own:
 
-- A reader sees a complete file or the previous complete file (``publisher``).
-- A failure changes no member; only a complete answer replaces what is known (``members.fold``).
-- What is published never goes back in time, restarts included (``sources.reflector``, ``checkpoint``).
-- Same members, same bytes, and the same bytes are not written again (``formats``, ``publisher``).
-- A change costs the change and not the set, up to the file's bytes (``union``, ``policy``, ``formats``).
-
-Start reading at ``daemon``: it is the composition root, and the only module that knows all others. ``members``,
-``union``, ``policy``, ``formats``, ``pipeline`` and what the sources make of bytes (``sources.objects``,
-``sources.endpointslices``, ``sources.records``, ...) are pure: no I/O, no clock, no logging; the list is a contract in
-pyproject.toml. ``simulator`` is a Kubernetes API server in process for the demo and the tests; nothing else imports it.
+- A reader sees a complete file or the previous complete file (``output.publisher``).
+- A failure changes no member; only a complete snapshot replaces what is known (``membership.fold``).
+- What is published never goes back in time, restarts included (``sources.kubernetes.reflector``,
+  ``output.checkpoint``).
+- Same members, same bytes; and the same bytes are not written again (``formats``, ``output.publisher``).
+- The cost of a change is that of the change and not of the set, up to the bytes of the file (``membership``,
+  ``formats``).
+- Imports point down from room to room, and ``membership``, ``formats``, ``settings`` and what the sources make of bytes
+  do no I/O and read no clock: both are contracts in pyproject.toml.
 """
 
 __version__ = "0.1.0"

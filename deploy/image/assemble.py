@@ -1,6 +1,6 @@
-"""Makes of a virtual environment with the dependencies what the image holds: run by the Dockerfile, in its first stage.
+"""Turns a virtual environment with the dependencies into the content of the image. Run by the Dockerfile's first stage.
 
-The package, its command, the byte code of all that it may import, and the licences of all that it contains.
+Adds the package, its command, the byte code of everything that it may import, and the licences of everything in it.
 """
 
 # ruff: noqa: INP001 - a script, not a package
@@ -30,14 +30,14 @@ sys.exit(main())
 """
 
 LEFT_OUT = re.compile(r"/(test|idlelib|tkinter|turtledemo|ensurepip|pydoc_data|site-packages|dist-packages)/")
-"""Of the standard library, what a daemon has no use for."""
+"""Parts of the standard library that a daemon does not use."""
 
 LICENCE = re.compile(r"(?i)^[^/]+\.dist-info/(?:licenses/)?((?:.*/)?(?:LICEN[CS]E|COPYING|NOTICE|AUTHORS)[^/]*)$")
-"""A file of a distribution that states rights; the group is its path among them."""
+"""A licence file of a distribution; the group is its path among the licences."""
 
 
 def main() -> None:
-    """Do all of it, or end with a sentence and exit code 1."""
+    """Do all of it, or exit with a message and code 1."""
     shutil.copytree(BUILD / "sidecar", PACKAGES / "sidecar", ignore=shutil.ignore_patterns("__pycache__"))
     command = ENVIRONMENT / "bin" / "membership-sidecar"
     command.write_text(COMMAND)
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def compile_all() -> None:
-    """Compile to where PYTHONPYCACHEPREFIX says. The image changes no source, so no time needs to be compared."""
+    """Compile into PYTHONPYCACHEPREFIX. Sources never change in the image, so no time stamps need to be compared."""
     for directory, without in ((LIBRARY, LEFT_OUT), (PACKAGES, None)):
         if not compileall.compile_dir(
             directory,
@@ -62,21 +62,21 @@ def compile_all() -> None:
 
 
 def collect_licences() -> None:
-    """Copy the licences to where image scanners and people look; Debian's own are in /usr/share/doc."""
+    """Copy the licences to where scanners and people look for them; those of Debian are in /usr/share/doc."""
     keep(BUILD / "LICENSE", LICENCES / "membership-sidecar" / "LICENSE")
     for own in LIBRARY.glob("LICENSE*"):
         keep(own, LICENCES / "python" / own.name)
     for distribution in distributions(path=[str(PACKAGES)]):
         files = [file for file in distribution.files or [] if LICENCE.search(str(file))]
         if not files:
-            sys.exit(f"{distribution.name} {distribution.version} comes without its licence: add it to deploy/image.")
+            sys.exit(f"{distribution.name} {distribution.version} has no licence file: add one to deploy/image.")
         for file in files:
             name = LICENCE.sub(r"\1", str(file))
             keep(Path(str(distribution.locate_file(file))), LICENCES / distribution.name / name)
 
 
 def keep(file: Path, target: Path) -> None:
-    """Copy it, and make the directories for it."""
+    """Copy *file* to *target*, and create its directories."""
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(file, target)
 

@@ -141,6 +141,27 @@ def test_both_components_add_the_same_container() -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
+def test_a_sidecar_that_fails_says_why_in_the_status_of_its_pod(kubectl: Kubectl, tmp_path: Path, variant: str) -> None:
+    """The kubelet takes the end of its log for the termination message; the app's containers stay as they are."""
+    (rendered,) = pods_of(render_app(kubectl, variant, [workload()], tmp_path))
+    spec = rendered["spec"]
+    policies = {
+        one["name"]: one.get("terminationMessagePolicy") for one in [*spec["initContainers"], *spec["containers"]]
+    }
+    assert policies.pop("main") is None
+    assert SIDECAR in policies
+    assert set(policies.values()) == {"FallbackToLogsOnError"}
+
+
+@pytest.mark.parametrize("example", [folder for folder in folders("Kustomization") if folder.startswith("examples/")])
+def test_every_container_of_an_example_says_why_it_failed(kubectl: Kubectl, example: str) -> None:
+    """Its server's, too: an example that does not start should be easy to understand."""
+    for one in pods_of(render(kubectl, DEPLOY / example)):
+        containers = [*one["spec"]["initContainers"], *one["spec"]["containers"]]
+        assert {each.get("terminationMessagePolicy") for each in containers} == {"FallbackToLogsOnError"}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_the_startup_probe_outlasts_the_start_timeout(variant: str) -> None:
     """The sidecar ends its wait in its own way, and not the kubelet by killing it."""
     probe = sidecar_of(variant)["startupProbe"]

@@ -64,6 +64,7 @@ async def test_start_timeout_ends_the_wait(scene: Scene) -> None:
         ended = (await scene.containers("app-0"))[SIDECAR]["lastState"]["terminated"]
         assert (ended["exitCode"], ended["reason"]) == (1, "Error")
         assert "No complete answer within --start-timeout" in scene.log("app-0", SIDECAR, "--previous")
+        assert "--start-timeout" in ended["message"]  # kubectl describe pod shows it
         assert "waiting" in (await scene.containers("app-0"))["main"]["state"]
         assert not (await scene.volume("app-0") / "members.json").exists()
     await scene.until_started("app-0")

@@ -19,7 +19,7 @@ Invariants, each with tests of its own:
 - What is published never goes back in time, restarts included (``sources.kubernetes.reflector``,
   ``output.checkpoint``).
 - Same members, same bytes; and the same bytes are not written again (``formats``, ``output.publisher``).
-- A change costs what changed and not the size of the set, except for the bytes of the file (``membership``, ``formats``).
+- A change costs what changed, not the size of the set, except for the bytes of the file (``membership``, ``formats``).
 - Imports point down from room to room; ``membership``, ``formats``, ``settings`` and how the sources interpret objects
   do no I/O and read no clock: both are contracts in pyproject.toml.
 """

@@ -16,7 +16,7 @@ async def test_main_starts_with_the_first_file(scene: Scene) -> None:
     await scene.until_serving("app-0")
     status = await scene.status("app-0")
     assert not status["published"]
-    assert status["held"]
+    assert status["waiting_for"]
     assert await scene.get("app-0", "/startupz") is None
     waiting = (await scene.containers("app-0"))["main"]["state"]["waiting"]
     assert waiting["reason"] == "PodInitializing"

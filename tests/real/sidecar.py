@@ -251,8 +251,9 @@ class Sidecar:
         return self.read() == files
 
     def stamps(self) -> Stamp:
-        """Of the outputs and the state file."""
-        found = {file.name: file.stat() for file in self.volume.iterdir()}
+        """Of the outputs and the checkpoint; a lock is there exactly while the sidecar runs."""
+        files = (file for file in self.volume.iterdir() if file.suffix != ".lock")
+        found = {file.name: file.stat() for file in files}
         return {name: (stat.st_ino, stat.st_mtime_ns) for name, stat in found.items()}
 
     def written_at(self) -> float:

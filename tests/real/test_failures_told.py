@@ -103,7 +103,7 @@ async def test_a_cluster_without_slices_has_endpoints(tmp_path: Path, sidecar: t
         one = sidecar(tmp_path, to_simulator(simulator, tmp_path / "kubeconfig"), "--service=app")
         await one.start()
         await one.until(lambda: one.source() == "endpoints" and len(one.members()) == 2)
-        assert one.status()["instead"].startswith("The API server has no such resource (404 on list ")
+        assert one.status()["fallback_reason"].startswith("The API server has no such resource (404 on list ")
         await one.stop()
 
 

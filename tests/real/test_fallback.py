@@ -94,7 +94,7 @@ async def test_dns_takes_over_from_a_killed_api_server_and_hands_back(
         away = await one.until(lambda: one.source() == "dns", OVER_SECONDS)
         await one.until(lambda: active(one, "dns"))
         await one.until(lambda: one.holds(IN_EVERY_FILE))
-        assert "cannot be reached" in one.status()["instead"]
+        assert "cannot be reached" in one.status()["fallback_reason"]
         assert one.get("/readyz")[0] == one.get("/livez")[0] == 200
         before = one.stamps()
         polls = one.metric("membership_dns_queries_total", type="A", rcode="NOERROR")
@@ -105,7 +105,7 @@ async def test_dns_takes_over_from_a_killed_api_server_and_hands_back(
         await asyncio.to_thread(fresh_control_plane.start_api_server)
         await one.until(lambda: one.source() == "endpointslice", OVER_SECONDS)
         back = time.monotonic() - started
-        await one.until(lambda: active(one, "endpointslice") and one.status()["instead"] == "")
+        await one.until(lambda: active(one, "endpointslice") and one.status()["fallback_reason"] == "")
         assert one.members() == truth
         async with fresh_control_plane.admin() as admin:
             # The controllers may take half a minute to look at the API server again; the sidecar does not.

@@ -38,12 +38,16 @@ async def test_first_file_has_as_many_members_as_replicas_are_wanted(
     }
     every = await scene.run_each(sidecar, tmp_path, access, options)
     for one in every.values():
-        await one.until(lambda one=one: "the desired number of replicas is not known: " in one.status()["held"])  # type: ignore[misc]
-        await one.until(lambda one=one: "Grant get on pods in namespace" in one.status()["held"])  # type: ignore[misc]
+        await one.until(lambda one=one: "the desired number of replicas is not known: " in one.status()["waiting_for"])  # type: ignore[misc]
+        await one.until(lambda one=one: "Grant get on pods in namespace" in one.status()["waiting_for"])  # type: ignore[misc]
         assert one.stamps() == {}
     await scene.bind(admin, namespace, "replicas", rules_of(scene.REPLICAS_ROLE))
-    await every["all"].until(lambda: every["all"].status()["held"] == "1 of at least 3 members (--min-members)", 30)
-    await every["half"].until(lambda: every["half"].status()["held"] == "1 of at least 2 members (--min-members)", 30)
+    await every["all"].until(
+        lambda: every["all"].status()["waiting_for"] == "1 of at least 3 members (--min-members)", 30
+    )
+    await every["half"].until(
+        lambda: every["half"].status()["waiting_for"] == "1 of at least 2 members (--min-members)", 30
+    )
     assert every["all"].metric("membership_guard_held", reason="min-members") == 1
     await admin.patch_status("Pod", names[1], objects.running(["10.1.0.2"]), namespace)
     await scene.until_each(every, {"half": EVERYBODY[:2]})
@@ -74,7 +78,7 @@ async def test_first_file_waits_for_the_own_pod(
     options = {f"{how}": ("--service=web", f"--self={how}", f"--pod-uid={uid}") for how in ("require", "exclude")}
     every = await scene.run_each(sidecar, tmp_path, access, options)
     one = every["require"]
-    await one.until(lambda: "the own pod is not among the members" in one.status()["held"])
+    await one.until(lambda: "the own pod is not among the members" in one.status()["waiting_for"])
     await scene.until_each(every, {"exclude": EVERYBODY[:1]})
     assert one.stamps() == {}
     await admin.patch_status("Pod", "web-1", objects.running(["10.1.0.2"], ready=False), namespace)
@@ -102,7 +106,7 @@ async def test_shrinking_set_is_held_until_a_relist_confirms_it(
     await scene.write_members(admin, namespace, EVERYBODY[:1])
     await one.until(lambda: "403" in one.failing())
     assert one.addresses() == EVERYBODY
-    assert "3 of 4 members left, more than --max-shrink 50% at once" in one.status()["held"]
+    assert "3 of 4 members left, more than --max-shrink 50% at once" in one.status()["waiting_for"]
     assert one.metric("membership_guard_held", reason="shrink") == 1
     assert one.metric("membership_relists_total", reason="confirm") == 1
     (asked, *_) = lists(control_plane, namespace, mark)
@@ -113,7 +117,7 @@ async def test_shrinking_set_is_held_until_a_relist_confirms_it(
     scene.figure(f"confirmed {seconds:.1f} s after a list was allowed again")
     assert lists(control_plane, namespace, mark)[-1] == 200
     await one.until(lambda: one.metric("membership_guard_held", reason="shrink") == 0)
-    assert one.status()["held"] == ""
+    assert one.status()["waiting_for"] == ""
 
 
 async def test_shrinking_set_is_confirmed_at_once_by_a_server_that_answers(

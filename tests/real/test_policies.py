@@ -140,7 +140,7 @@ async def test_an_unknown_rollout_is_open_or_closed(
     one = sidecar(tmp_path, access.kubeconfig, *options)
     await one.start()
     message = "the own pod's rollout is not known. Set --pod-uid"
-    await one.until(lambda: message in one.status()["held"])
+    await one.until(lambda: message in one.status()["waiting_for"])
     assert message in one.get("/readyz")[1]
     assert one.metric("membership_guard_held", reason="split") == 1
     assert one.stamps() == {}
@@ -168,7 +168,7 @@ async def test_a_rollout_is_known_when_the_own_pod_is_seen(
     own = await admin.create(bodies[2])
     one = sidecar(tmp_path, access.kubeconfig, *BY_LABEL, "--split=auto", f"--pod-uid={uid_of(own)}")
     await one.start()
-    await one.until(lambda: "rollout is not known" in one.status()["held"])
+    await one.until(lambda: "rollout is not known" in one.status()["waiting_for"])
     assert one.stamps() == {}
     await admin.patch_status("Pod", "web-2", objects.running([THIRD]), namespace)
     await one.until(lambda: one.addresses() == [SECOND, THIRD])
@@ -191,7 +191,9 @@ async def test_only_pods_of_the_own_cluster(
     }
     every = await scene.run_each(sidecar, tmp_path, access, options)
     await scene.until_each(every, {"blue": ["10.1.0.0", "10.1.0.1"], "green": ["10.1.0.2"]})
-    await every["nothing"].until(lambda: "the own pod's cluster is not known" in every["nothing"].status()["held"])
+    await every["nothing"].until(
+        lambda: "the own pod's cluster is not known" in every["nothing"].status()["waiting_for"]
+    )
     assert every["nothing"].stamps() == {}
     await admin.patch("Pod", "web-1", {"metadata": {"labels": {"cluster": "green"}}}, namespace)
     # Not even a hold-down keeps somebody who is another cluster's.

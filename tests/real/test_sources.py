@@ -151,7 +151,7 @@ async def test_auto_takes_endpoints_until_it_may_read_slices(
     status = one.status()
     assert line["source"] == status["source"] == "endpoints"
     remedy = f"Grant get, list and watch on endpointslices.discovery.k8s.io in namespace {namespace}"
-    for told in (line["reason"], status["instead"]):
+    for told in (line["reason"], status["fallback_reason"]):
         assert remedy in told
         assert f"the service account {scene.ACCOUNT} of namespace {namespace}" in told
     assert (active(one, "endpointslice"), active(one, "endpoints"), active(one, "dns")) == (0, 1, 0)
@@ -164,7 +164,7 @@ async def test_auto_takes_endpoints_until_it_may_read_slices(
     assert one.members() == await scene.members_of_pods(admin, namespace, service="app")
     assert one.holds(in_every_file("10.1.0.1", "10.1.0.2"))
     status = one.status()
-    assert (status["source"], status["instead"]) == ("endpointslice", "")
+    assert (status["source"], status["fallback_reason"]) == ("endpointslice", "")
     assert [source["scope"] for source in status["sources"]] == [f"endpointslice/{namespace}/app"]
     await one.until(lambda: [line["source"] for line in one.logged("source changed")] == ["endpoints", "endpointslice"])
     await objects.remove(admin, namespace, "web-0")
@@ -188,7 +188,7 @@ async def test_auto_takes_dns_where_it_may_read_nothing(
     await one.until(lambda: active(one, "dns") == 1)
     status = one.status()
     assert status["source"] == "dns"
-    assert "endpointslices.discovery.k8s.io" in status["instead"]
+    assert "endpointslices.discovery.k8s.io" in status["fallback_reason"]
     assert {line["source"] for line in one.logged("source changed")} == {"dns"}
     told = " ".join(line["reason"] for line in one.logged("source failing"))
     for resource in ("endpointslices.discovery.k8s.io", "endpoints"):

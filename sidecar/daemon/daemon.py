@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import gc
+import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from sidecar.daemon.assembly import Parts
     from sidecar.observability.status import Status
+    from sidecar.output.file import System
     from sidecar.settings.values import Settings
 
 log = structlog.get_logger(__name__)
@@ -44,15 +46,19 @@ class Daemon:
         settings: what to do.
         environ: tells whether this is a pod.
         once: whether to end when the files are published.
+        system: ``os``, for the publisher.
     """
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str], *, once: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, environ: Mapping[str, str], *, once: bool = False, system: System = os
+    ) -> None:
         self.metrics = Metrics(str(output.path) for output in settings.output)
         self.published = False
         """Whether this run has published to every output."""
         self._settings = settings
         self._in_pod = "KUBERNETES_SERVICE_HOST" in environ
         self._once = once
+        self._system = system
         self._stopping = False
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="publish")
 
@@ -72,7 +78,7 @@ class Daemon:
             SidecarError: if there is no use in going on.
         """
         outputs = [output.path for output in self._settings.output]
-        publisher = Publisher(outputs, fsync=self._settings.fsync)
+        publisher = Publisher(outputs, fsync=self._settings.fsync, system=self._system)
         publisher.prepare()
         async with AsyncExitStack() as stack:
             stack.enter_context(Locks(outputs))

@@ -15,22 +15,28 @@ from sidecar.daemon.daemon import Daemon
 from sidecar.observability import log
 
 if TYPE_CHECKING:
+    from sidecar.output.file import System
     from sidecar.settings.values import Settings
 
 logger = structlog.get_logger(__name__)
 
 
-def run(settings: Settings, *, once: bool = False) -> int:
+def run(settings: Settings, *, once: bool = False, system: System = os) -> int:
     """Run until it is over, and return the exit code.
 
     SIGTERM and SIGINT end it in good order, a second one at once. That is success for a daemon; ``once``, which other
     containers wait for, has not succeeded before its files are published: then it is 128 and the signal's number.
 
+    Args:
+        settings: what to do.
+        once: whether to end when the files are published.
+        system: ``os``, for the publisher.
+
     Raises:
         SidecarError: if there is no use in going on.
     """
     gc.disable()  # looking for garbage again and again while everything is imported takes 10 ms of the start
-    daemon = Daemon(settings, os.environ, once=once)
+    daemon = Daemon(settings, os.environ, once=once, system=system)
     writer = log.configure(settings.log_level, settings.log_format, dropped=daemon.metrics.log_dropped.inc)
     code = 1
     try:

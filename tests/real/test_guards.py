@@ -106,7 +106,7 @@ async def test_shrinking_set_is_held_until_a_relist_confirms_it(
     await scene.write_members(admin, namespace, EVERYBODY[:1])
     await one.until(lambda: "403" in one.failing())
     assert one.addresses() == EVERYBODY
-    assert "3 of 4 members left, more than --max-shrink 50% at once" in one.status()["waiting_for"]
+    assert "3 of 4 members left at once, more than --max-shrink 50%" in one.status()["waiting_for"]
     assert one.metric("membership_guard_held", reason="shrink") == 1
     assert one.metric("membership_relists_total", reason="confirm") == 1
     (asked, *_) = lists(control_plane, namespace, mark)

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks import report, run, sid
+from tests.benchmarks import image_root, report, run
 from tests.benchmarks.window import Plan
 from tests.cluster import binaries
 from tests.cluster.control_plane import PROGRAMS
@@ -16,7 +16,7 @@ SIZES = (100, 1_000, 10_000)
 FULL = Plan(warmup=10, changes=100, spacing=0.05)
 QUICK = Plan(warmup=5, changes=20, spacing=0.05)
 ROUNDS = 5
-CROWD = 5_000
+PODS = 5_000
 """Pods, of ``--pods``."""
 
 
@@ -30,10 +30,10 @@ def main() -> int:
     plan = (QUICK if arguments.quick else FULL)._replace(spacing=arguments.spacing / 1000)
     rounds = 1 if arguments.quick else arguments.rounds
     pods = arguments.pods
-    sizes = arguments.members or ((CROWD,) if pods else (100, 1_000) if arguments.quick else SIZES)
+    sizes = arguments.members or ((PODS,) if pods else (100, 1_000) if arguments.quick else SIZES)
     lazy = not arguments.no_lazy
-    if lazy and not sid.obstacle():
-        sid.enter_namespace()
+    if lazy and not image_root.obstacle():
+        image_root.enter_namespace()
     with (
         tempfile.TemporaryDirectory(prefix="benchmark-", dir=run.MEMORY) as scratch,
         run.candidates(arguments.package, Path(scratch), plan, lazy=lazy, pods=pods) as found,

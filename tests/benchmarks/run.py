@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from tests.benchmarks import sid, subjects, window
-from tests.benchmarks.crowd import Crowd
+from tests.benchmarks import image_root, subjects, window
 from tests.benchmarks.load import NAMESPACE, ApiServer, Load, Scene
+from tests.benchmarks.pod_load import PodLoad
 from tests.benchmarks.subjects import Subject, Target
 from tests.benchmarks.window import Plan, Window
 from tests.cluster.control_plane import ControlPlane
@@ -51,18 +51,18 @@ def candidates(package: Path, scratch: Path, plan: Plan, *, lazy: bool, pods: bo
     subjects.copy(package, app)
     found = [subjects.sidecar(app, settle=settle, pods=which) for which in ((False, True) if pods else (False,))]
     with ExitStack() as stack:
-        obstacle = sid.obstacle() if lazy else ""
+        obstacle = image_root.obstacle() if lazy else ""
         if obstacle:
             say(obstacle)
         elif lazy:
             requirements = package.parent / "requirements.txt"
             if not requirements.exists():
                 requirements = REPOSITORY / "requirements.txt"
-            prefix = stack.enter_context(sid.inside(requirements, scratch, app))
+            prefix = stack.enter_context(image_root.inside(requirements, scratch, app))
             if pods:
-                found = [sid.sidecar(prefix, settle=settle, pods=which) for which in (False, True)]
+                found = [image_root.sidecar(prefix, settle=settle, pods=which) for which in (False, True)]
             else:
-                found.append(sid.sidecar(prefix, settle=settle))
+                found.append(image_root.sidecar(prefix, settle=settle))
         yield found if pods else [subjects.informer(), *found]
 
 
@@ -79,7 +79,7 @@ def measure(
     try:
         target = target_of(control_plane, scratch)
         server = ApiServer(control_plane)
-        scene = partial(Crowd, joins=plan.warmup + plan.changes) if pods else Load
+        scene = partial(PodLoad, joins=plan.warmup + plan.changes) if pods else Load
         try:
             return {size: _turns(found, target, scene(server, size), plan, rounds) for size in sizes}
         finally:
@@ -93,7 +93,7 @@ def target_of(control_plane: ControlPlane, scratch: Path) -> Target:
     config = control_plane.kubeconfig(scratch / "kubeconfig")
     authority = shutil.copy(control_plane.ca_file, scratch)  # the control plane's directory is not for everybody
     config.write_text(config.read_text().replace(str(control_plane.ca_file), str(authority)))
-    account = scratch / sid.ACCOUNT
+    account = scratch / image_root.ACCOUNT
     account.mkdir(exist_ok=True)
     shutil.copyfile(control_plane.ca_file, account / "ca.crt")
     (account / "token").write_text(control_plane.admin_token)

@@ -1,4 +1,4 @@
-"""The benchmarks measure what they say: the sidecar and the yardstick do the same work, and sight is no guess."""
+"""The benchmarks measure what they say: the sidecar and the yardstick do the same work, and file_watch is no guess."""
 
 import json
 import shutil
@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import image, report, run, subjects, window
-from tests.benchmarks.crowd import Crowd
 from tests.benchmarks.figures import percentile
+from tests.benchmarks.file_watch import FileWatch
 from tests.benchmarks.load import NAMESPACE, ApiServer, Load
-from tests.benchmarks.sight import Sight
+from tests.benchmarks.pod_load import PodLoad
 from tests.benchmarks.subjects import Subject
 from tests.benchmarks.window import Plan, Window
 from tests.cluster.api import path_of
@@ -59,16 +59,16 @@ def replace(path: Path, text: str) -> None:
 def test_sight_sees_a_text_when_it_is_renamed_into_place(tmp_path: Path) -> None:
     """Neither the unfinished file nor another file counts, and the time is that of the rename."""
     file = tmp_path / "members.json"
-    with Sight(file) as sight:
-        sight.expect(b"joined")
+    with FileWatch(file) as file_watch:
+        file_watch.expect(b"joined")
         (tmp_path / "members.tmp").write_text("joined")
         replace(tmp_path / "other", "joined")
         with pytest.raises(TimeoutError, match="joined is not in"):
-            sight.seen(b"joined", seconds=0.1)
+            file_watch.seen(b"joined", seconds=0.1)
         before = time.monotonic_ns()
         replace(file, "nobody, then joined")
-        assert before < sight.seen(b"joined", seconds=5) < before + 1e9
-    assert not [thread for thread in threading.enumerate() if thread.name == "sight"]
+        assert before < file_watch.seen(b"joined", seconds=5) < before + 1e9
+    assert not [thread for thread in threading.enumerate() if thread.name == "file_watch"]
 
 
 def test_percentile_is_a_measured_value() -> None:
@@ -116,18 +116,18 @@ def test_the_pods_and_their_slices_come_to_the_same_members(slice_maker: Control
     subjects.copy(run.REPOSITORY / "sidecar", scratch / "app")
     windows: list[Window] = []
     with closing(ApiServer(slice_maker)) as server:
-        crowd = Crowd(server, 3, joins=PLAN.warmup + PLAN.changes)
-        crowd.create()
+        pod_load = PodLoad(server, 3, joins=PLAN.warmup + PLAN.changes)
+        pod_load.create()
         for pods in (False, True):
-            crowd.reset()
+            pod_load.reset()
             directory = scratch / str(pods)
             directory.mkdir()
-            here = target._replace(service=crowd.service, directory=directory)
-            windows.append(window.run(subjects.sidecar(scratch / "app", settle=False, pods=pods), here, crowd, PLAN))
+            here = target._replace(service=pod_load.service, directory=directory)
+            windows.append(window.run(subjects.sidecar(scratch / "app", settle=False, pods=pods), here, pod_load, PLAN))
             assert len(json.loads(here.output.read_bytes())["members"]) == 8
-        pods_of_crowd = server.read(path_of("Pod", NAMESPACE))
+        pod_list = server.read(path_of("Pod", NAMESPACE))
     assert windows[0].digest == windows[1].digest
-    assert 5_000 < len(pods_of_crowd) / 8 < 7_000
+    assert 5_000 < len(pod_list) / 8 < 7_000
 
 
 def test_the_image_is_imitated_variable_by_variable() -> None:

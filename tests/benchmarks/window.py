@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.benchmarks import cost
+from tests.benchmarks.file_watch import FileWatch
 from tests.benchmarks.load import Scene
-from tests.benchmarks.sight import Sight
 from tests.benchmarks.subjects import Subject, Target
 from tests.cluster.programs import Program
 
@@ -58,21 +58,21 @@ class Window(NamedTuple):
 def run(subject: Subject, target: Target, load: Scene, plan: Plan) -> Window:
     """Let *subject* follow *load*; everything it needs is in the target's directory."""
     log = target.directory / "log"
-    with _pipe(log) as pipe, Sight(target.output) as sight:
+    with _pipe(log) as pipe, FileWatch(target.output) as file_watch:
         program = Program(subject.command(target), log=pipe)
-        sight.expect(ANY_FILE)
+        file_watch.expect(ANY_FILE)
         exec_at = time.monotonic_ns()
         program.start()
         try:
-            start = sight.seen(ANY_FILE, seconds=PATIENCE) - exec_at
+            start = file_watch.seen(ANY_FILE, seconds=PATIENCE) - exec_at
             pid = program.pid
             if pid is None:
                 raise RuntimeError(f"{subject.name} ended:\n{log.read_text()}")
             start_cpu = cost.cpu_seconds(pid)
             time.sleep(QUIET)
-            _join(load, sight, plan, plan.warmup)
+            _join(load, file_watch, plan, plan.warmup)
             before = cost.cpu_seconds(pid)
-            latencies = _join(load, sight, plan, plan.changes)
+            latencies = _join(load, file_watch, plan, plan.changes)
             cpu = cost.cpu_seconds(pid) - before
             time.sleep(QUIET)
             memory = cost.memory(pid)
@@ -105,17 +105,17 @@ def _pipe(log: Path) -> Iterator[Path]:
             pipe.unlink()
 
 
-def _join(load: Scene, sight: Sight, plan: Plan, count: int) -> list[tuple[float, float]]:
+def _join(load: Scene, file_watch: FileWatch, plan: Plan, count: int) -> list[tuple[float, float]]:
     """Let members join at equal distances; for each, until it was visible and until the PUT was answered."""
     puts = {}
     next_at = time.monotonic()
     for name, body, path in load.joins(count):
         needle = f'"name":"{name}"'.encode()
-        sight.expect(needle)
+        file_watch.expect(needle)
         time.sleep(max(0.0, next_at - time.monotonic()))
         puts[needle] = load.join(path, body)
         next_at += plan.spacing
     return [
-        ((sight.seen(needle, seconds=PATIENCE) - put.sent) / 1e6, (put.answered - put.sent) / 1e6)
+        ((file_watch.seen(needle, seconds=PATIENCE) - put.sent) / 1e6, (put.answered - put.sent) / 1e6)
         for needle, put in puts.items()
     ]

@@ -66,7 +66,7 @@ class Sidecar:
     ) -> None:
         self.volume = directory / "membership"
         self.volume.mkdir(parents=True, exist_ok=True)
-        self.log = directory / "sidecar.observability.log"
+        self.log = directory / "sidecar.log"
         self.complaints = directory / "sidecar.err"
         self.listen = listen
         self.url = ""

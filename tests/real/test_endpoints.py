@@ -9,7 +9,7 @@ from sidecar.sources.kubernetes.objects import Projection
 from tests.cluster import objects
 from tests.cluster.api import Api, Json
 from tests.cluster.control_plane import ControlPlane
-from tests.real.following import PATIENCE, members, reflected, until_states
+from tests.real.reflected import PATIENCE, members, reflected, until_states
 
 READY, NOT_READY = (True, True, False), (False, False, False)
 

@@ -21,7 +21,7 @@ from tests.cluster import binaries, objects
 from tests.cluster.api import Api
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.programs import Program
-from tests.real.following import PATIENCE, members, reflected, states, until_states
+from tests.real.reflected import PATIENCE, members, reflected, states, until_states
 from tests.real.scene import ACCOUNT, user
 from tests.real.workloads import held, run_all, workload
 from tests.support.builders import Followed, connected, grants

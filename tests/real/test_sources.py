@@ -1,7 +1,7 @@
 """Every way to find members, followed by the daemon with the Role that ships for it and nothing more.
 
 Scope: which way it is, why, and that the files follow it. What each object says is tested with the sources; DNS that
-fails is in ``test_dns_followed``, and DNS in place of an API server that is away in ``test_fallback``.
+fails is in ``test_dns_daemon``, and DNS in place of an API server that is away in ``test_fallback``.
 """
 
 import asyncio

@@ -5,7 +5,7 @@ real server alike.
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -120,6 +120,14 @@ def _abandon(response: aiohttp.ClientResponse) -> None:
         response.connection.transport.abort()
 
 
+@dataclass(frozen=True, slots=True)
+class ForgetfulServer:
+    """A server whose history can be compacted, and a client in a namespace of its own."""
+
+    client: Client
+    compact: Callable[[], None]
+
+
 class Events:
     """The lines of a watch."""
 
@@ -149,6 +157,16 @@ def endpoint_slice(name: str, *, labels: Mapping[str, str] | None = None, ready:
     }
 
 
-def told(event: Json) -> tuple[str, str]:
-    """What an event says about whom."""
+def summary(event: Json) -> tuple[str, str]:
+    """The type of an event and the name of its object."""
     return event["type"], event["object"]["metadata"].get("name", "")
+
+
+def revision(event: Json) -> str:
+    """The resourceVersion of an event's object."""
+    return str(event["object"]["metadata"]["resourceVersion"])
+
+
+async def populate(client: Client, *names: str) -> list[str]:
+    """Create EndpointSlices in that order, and return their resourceVersions."""
+    return [(await client.create(endpoint_slice(name))).revision for name in names]

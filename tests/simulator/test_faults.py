@@ -27,7 +27,7 @@ from sidecar.simulator import (
     TooManyRequests,
     Unauthorized,
 )
-from tests.simulator.client import SLICES, Client, endpoint_slice, told
+from tests.simulator.client import SLICES, Client, endpoint_slice, summary
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ async def test_gone_as_an_event(simulator: Simulator, local: Client) -> None:
     async with local.watch() as events:
         first, second = [event async for event in events]
         assert events.response.status == 200
-    assert told(first) == ("ADDED", "a")
+    assert summary(first) == ("ADDED", "a")
     assert (second["type"], second["object"]["code"]) == ("ERROR", 410)
 
 
@@ -137,7 +137,7 @@ async def test_a_line_cut_in_half(simulator: Simulator, local: Client, *, reset:
     simulator.script(CutMidLine(after=1, reset=reset))
     async with local.watch() as events:
         content = events.response.content
-        assert told(await anext(events)) == ("ADDED", "a")
+        assert summary(await anext(events)) == ("ADDED", "a")
         assert (await content.readany()).startswith(b'{"type":"ADDED"')
         with pytest.raises(aiohttp.ClientPayloadError):
             await content.readany()

@@ -14,7 +14,7 @@ import pytest
 
 from sidecar.simulator import ScriptedService, Simulator
 from sidecar.simulator.watching import Pace
-from tests.simulator.client import SLICES, Client, endpoint_slice, told
+from tests.simulator.client import SLICES, Client, endpoint_slice, summary
 
 
 async def test_what_is_put_is_served(simulator: Simulator, local: Client) -> None:
@@ -107,7 +107,7 @@ async def test_ended_watches_end_cleanly(simulator: Simulator, local: Client) ->
         await simulator.request(verb="watch")
         simulator.put(SLICES, endpoint_slice("a"))
         simulator.end_watches()
-        assert [told(event) async for event in events] == [("ADDED", "a")]
+        assert [summary(event) async for event in events] == [("ADDED", "a")]
 
 
 async def test_a_server_that_is_away_refuses_and_comes_back(simulator: Simulator, local: Client) -> None:
@@ -145,7 +145,7 @@ async def test_compaction_does_not_hurt_a_watch_that_runs(simulator: Simulator, 
         await simulator.request(verb="watch")
         simulator.put(SLICES, endpoint_slice("a"))
         simulator.compact()
-        assert told(await anext(events)) == ("ADDED", "a")
+        assert summary(await anext(events)) == ("ADDED", "a")
 
 
 async def test_bookmarks_come_at_intervals() -> None:

@@ -20,7 +20,7 @@ def make(name: str, app: str = "a", **rest: object) -> Object:
     return {"metadata": {"name": name, "labels": {"app": app}}, "endpoints": [], **rest}
 
 
-def told(store: Store, since: int, selection: Selection) -> list[tuple[str, str, str]]:
+def seen_by_a_watch(store: Store, since: int, selection: Selection) -> list[tuple[str, str, str]]:
     """What a watch says: type, name, revision."""
     lines = [events.line(SLICES, change, selection) for change in store.changes("endpointslices", since)]
     parsed = [json.loads(line) for line in lines if line is not None]
@@ -92,7 +92,7 @@ def test_a_watch_sees_its_selection_come_and_go(before: str | None, after: str |
         store.put("endpointslices", make("it", after, ports=[]))
     else:
         store.delete("endpointslices", "default", "it")
-    assert told(store, since, APP_A) == ([(event, "it", str(store.revision))] if event else [])
+    assert seen_by_a_watch(store, since, APP_A) == ([(event, "it", str(store.revision))] if event else [])
 
 
 def test_history_is_forgotten_on_request() -> None:

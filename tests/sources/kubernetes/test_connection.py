@@ -1,7 +1,7 @@
 """The connection: requests and answers over real sockets, and whose fault a failure is, in words.
 
 What the reflector makes of a reason is in test_reflector; where tokens and CAs come from in test_credentials; what the
-words of a refusal are made of in test_sentences.
+words of a refusal are made of in test_error_messages.
 """
 
 from __future__ import annotations

@@ -1,36 +1,34 @@
-"""A minute with a scripted cluster: the real sidecar against a simulated API server, in a terminal.
+"""A minute in the life of a cluster: the real sidecar against a simulated API server, printed to a terminal.
 
-The sidecar runs as a process of its own, as in a pod, and is told by flags what a pod would tell it; only the API
-server is not real. The daemon never imports this module or the simulator.
+The sidecar runs as a process of its own, as it would in a pod; only the API server is simulated. What a pod would
+provide (credentials, paths, the address to listen on) is passed as options.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import sys
-import tempfile
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sidecar.simulator import ScriptedService, Simulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
-LOOK_SECONDS = 0.02
-"""How often the file is looked at."""
+POLL_SECONDS = 0.02
+"""Time between two looks at the file."""
 
 
-class Demo:
-    """One showing.
+class Walkthrough:
+    """One run of the script.
 
     Args:
         listen: where the sidecar serves its status.
-        seconds: how long it takes.
-        directory: where the files go.
+        seconds: how long the script takes.
+        directory: where the sidecar writes its files.
     """
 
     def __init__(self, listen: str, seconds: float, directory: Path) -> None:
@@ -38,17 +36,17 @@ class Demo:
         self._seconds = seconds
         self._directory = directory
         self._file = directory / "hosts.txt"
-        self._shown = asyncio.Event()
+        self._file_shown = asyncio.Event()
         self._simulator = Simulator()
         self._service = ScriptedService(self._simulator, ports={"cluster": 7800})
 
-    async def show(self) -> None:
-        """Run the script to its end."""
+    async def run(self) -> None:
+        """Run the script to its end, and stop the sidecar whatever happens."""
         async with self._simulator:
             self._service.scale(1)
-            self._say(f"A service with one member. Its files are kept in {self._directory}")
+            _print(f"A service with one member. Its files are kept in {self._directory}")
             sidecar = await self._start()
-            watching = [asyncio.create_task(self._relay(sidecar)), asyncio.create_task(self._look())]
+            printing = [asyncio.create_task(self._print_log(sidecar)), asyncio.create_task(self._print_file())]
             try:
                 if await self._first_file(sidecar):
                     await self._play()
@@ -56,17 +54,17 @@ class Demo:
                 with suppress(ProcessLookupError):
                     sidecar.terminate()
                 code = await sidecar.wait()
-                for task in watching:
+                for task in printing:
                     task.cancel()
-                self._say(f"The sidecar has ended with exit code {code}.")
+                _print(f"The sidecar has ended with exit code {code}.")
 
     async def _first_file(self, sidecar: asyncio.subprocess.Process) -> bool:
-        """Wait for it; tell whether it came before the sidecar ended."""
-        shown, ended = asyncio.create_task(self._shown.wait()), asyncio.create_task(sidecar.wait())
+        """Wait for the first file; False if the sidecar ended before it wrote one."""
+        shown, ended = asyncio.create_task(self._file_shown.wait()), asyncio.create_task(sidecar.wait())
         await asyncio.wait({shown, ended}, return_when=asyncio.FIRST_COMPLETED)
         ended.cancel()
         shown.cancel()
-        return self._shown.is_set()
+        return self._file_shown.is_set()
 
     async def _play(self) -> None:
         script: list[tuple[float, str, Callable[[], object]]] = [
@@ -74,14 +72,18 @@ class Demo:
             (6, "The service scales to 4.", lambda: self._service.scale(4)),
             (8, "The API server goes away: the file stays as it is.", self._simulator.stop_serving),
             (7, "The API server is back: nothing to list again, nothing to write.", self._simulator.serve_again),
-            (7, "The node of app-1 is lost: not ready, so it leaves the file.", lambda: self._service.lose("app-1")),
+            (
+                7,
+                "The node of app-1 fails: app-1 leaves the file.",
+                lambda: self._service.lose("app-1"),
+            ),
             (7, "The node is back.", lambda: self._service.recover("app-1")),
             (7, "The service scales to 3.", lambda: self._service.scale(3)),
         ]
         whole = sum(pause for pause, *_ in script) + 8
         for pause, text, act in script:
             await asyncio.sleep(pause * self._seconds / whole)
-            self._say(text)
+            _print(text)
             done = act()
             if asyncio.iscoroutine(done):
                 await done
@@ -95,25 +97,25 @@ class Demo:
             *("--output", f"jgroups={self._file}", "--output", f"json={self._directory / 'members.json'}"),
             *("--output", f"hazelcast-yaml={self._directory / 'hazelcast.yaml'}", "--listen", self._listen),
             stdout=asyncio.subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for the demo, which ends the sidecar in good order
+            start_new_session=True,  # Ctrl-C reaches the demo only, which then stops the sidecar
         )
 
-    async def _relay(self, sidecar: asyncio.subprocess.Process) -> None:
-        """Show the lines of the sidecar's log that matter here."""
+    async def _print_log(self, sidecar: asyncio.subprocess.Process) -> None:
+        """Print the lines of the sidecar's log that matter here."""
         assert sidecar.stdout  # noqa: S101 - it is a pipe
-        async for line in sidecar.stdout:
-            said = json.loads(line)
-            if said["event"] == "serving":
-                self._say(f"Status: {said['url']}/status   metrics: {said['url']}/metrics")
-            elif said["level"] != "info":
-                self._say(f"The sidecar says: {said['event']}: {said.get('reason', '')}")
+        async for text in sidecar.stdout:
+            line = json.loads(text)
+            if line["event"] == "serving":
+                _print(f"Status: {line['url']}/status   metrics: {line['url']}/metrics")
+            elif line["level"] != "info":
+                _print(f"The sidecar logs: {line['event']}: {line.get('reason', '')}")
 
-    async def _look(self) -> None:
-        """Show the file whenever another one has taken its place."""
+    async def _print_file(self) -> None:
+        """Print the file whenever it has been replaced."""
         async for content in self._contents():
             print(f"\n  {self._file}", flush=True)  # noqa: T201
             print("".join(f"  | {line}\n" for line in content.splitlines()), flush=True)  # noqa: T201
-            self._shown.set()
+            self._file_shown.set()
 
     async def _contents(self) -> AsyncIterator[str]:
         seen = None
@@ -123,10 +125,11 @@ class Demo:
                 if inode != seen:
                     seen = inode
                     yield self._file.read_text(encoding="utf-8")
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
 
-    def _say(self, text: str) -> None:
-        print(f"* {text}", flush=True)  # noqa: T201
+
+def _print(text: str) -> None:
+    print(f"* {text}", flush=True)  # noqa: T201
 
 
 def _kubeconfig(url: str) -> dict[str, Any]:
@@ -138,18 +141,3 @@ def _kubeconfig(url: str) -> dict[str, Any]:
         "clusters": [{"name": "demo", "cluster": {"server": url}}],
         "users": [{"name": "demo", "user": {}}],
     }
-
-
-def main(listen: str, seconds: float) -> int:
-    """Show it; Ctrl-C ends it."""
-    asyncio.run(_until_told(listen, seconds))
-    return 0
-
-
-async def _until_told(listen: str, seconds: float) -> None:
-    with tempfile.TemporaryDirectory(prefix="membership-demo-") as directory:
-        showing = asyncio.ensure_future(Demo(listen, seconds, Path(directory)).show())
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, showing.cancel)
-        with suppress(asyncio.CancelledError):
-            await showing

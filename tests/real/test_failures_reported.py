@@ -1,6 +1,6 @@
 """Each kind of failure reaches an operator: /status, /readyz and the log say the same, and it ends by itself.
 
-Scope: the daemon around the connection, whose messages are in ``test_sentences``. What the real API server gives to
+Scope: the daemon around the connection, whose messages are in ``test_error_messages``. What the real API server gives to
 nobody on demand, the simulated one does. A missing Role is in ``test_role``, an API server that is not there in
 ``test_start``, one that is silent in ``test_blackhole``.
 """

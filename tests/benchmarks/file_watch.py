@@ -21,8 +21,8 @@ _EVENT = struct.Struct("iIII")
 """struct inotify_event, without the name that follows it."""
 
 
-class Sight:
-    """Watches one file while it is open: ``with Sight(path) as sight: ...``.
+class FileWatch:
+    """Watches one file while it is open: ``with FileWatch(path) as file_watch: ...``.
 
     Args:
         path: the file; its directory exists.
@@ -38,7 +38,7 @@ class Sight:
         if self._inotify < 0 or libc.inotify_add_watch(self._inotify, os.fsencode(path.parent), IN_MOVED_TO) < 0:
             raise OSError(ctypes.get_errno(), f"cannot watch {path.parent}")
         self._wake, self._waker = os.pipe()
-        self._thread = threading.Thread(target=self._look_out, name="sight", daemon=True)
+        self._thread = threading.Thread(target=self._wait_for_renames, name="file_watch", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -68,7 +68,7 @@ class Sight:
                 raise TimeoutError(f"{text.decode()} is not in {self._path} after {seconds:.0f} s")
             return self._seen[text]
 
-    def _look_out(self) -> None:
+    def _wait_for_renames(self) -> None:
         poll = select.poll()
         poll.register(self._inotify, select.POLLIN)
         poll.register(self._wake, select.POLLHUP)

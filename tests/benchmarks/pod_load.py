@@ -30,7 +30,7 @@ POLL = 0.05
 SINCE = "2026-01-01T00:00:00Z"
 
 
-class Crowd:
+class PodLoad:
     """A Service and its pods; the same calls as of ``Load``.
 
     Args:
@@ -40,7 +40,7 @@ class Crowd:
     """
 
     def __init__(self, server: ApiServer, members: int, joins: int) -> None:
-        self.service = f"crowd-{members}"
+        self.service = f"pods-{members}"
         self._server = server
         self._members = members
         self._pods = members + joins

@@ -1,0 +1,177 @@
+"""What a WATCH says: where it begins, what it sends, how it ends, and what it no longer remembers."""
+
+import asyncio
+
+import pytest
+
+from tests.simulator.client import Client, Events, ForgetfulServer, Json, endpoint_slice, populate, revision, summary
+
+FAR = 1_000_000
+"""How far in the future a revision is: further than a test run gets."""
+WATCH_LIST = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
+
+
+async def until_added(client: Client, events: Events, name: str) -> list[Json]:
+    """The events of a watch before that of a slice that is created now: what there is to say without waiting."""
+    await populate(client, name)
+    seen = [await anext(events)]
+    while summary(seen[-1]) != ("ADDED", name):
+        seen.append(await anext(events))
+    return seen[:-1]
+
+
+async def test_a_watch_goes_on_where_the_list_ended(client: Client) -> None:
+    """Every change after the list, once, in order, under the revision that the write was told."""
+    await populate(client, "old")
+    listed = (await client.listed()).revision
+    async with client.watch(resourceVersion=listed) as events:
+        added = await client.create(endpoint_slice("new"))
+        modified = await client.update(endpoint_slice("old", ready=False))
+        await client.delete("new")
+        seen = [await anext(events) for _ in range(3)]
+    assert [summary(event) for event in seen] == [("ADDED", "new"), ("MODIFIED", "old"), ("DELETED", "new")]
+    assert [revision(event) for event in seen[:2]] == [added.revision, modified.revision]
+    assert int(revision(seen[2])) > int(modified.revision)
+    assert seen[0]["object"]["kind"] == "EndpointSlice"
+    assert seen[2]["object"]["endpoints"] == added.body["endpoints"]
+
+
+async def test_what_changes_nothing_is_no_event(client: Client) -> None:
+    """An update with what is there already keeps the resourceVersion and tells nobody."""
+    (before,) = await populate(client, "a")
+    same = await client.update(endpoint_slice("a"))
+    await populate(client, "b")
+    async with client.watch(resourceVersion=before) as events:
+        assert summary(await anext(events)) == ("ADDED", "b")
+    assert same.revision == before
+
+
+async def test_an_object_that_stops_matching_is_deleted_for_the_watcher(client: Client) -> None:
+    """It is shown as it last matched, under the revision of the change; one that begins to match is ADDED."""
+    (since,) = await populate(client, "a")
+    out = await client.update(endpoint_slice("a", labels={"app": "b"}, ready=False))
+    back = await client.update(endpoint_slice("a", labels={"app": "a"}, ready=False))
+    async with client.watch(resourceVersion=since, labelSelector="app=a") as events:
+        deleted, added = [await anext(events) for _ in range(2)]
+    assert [summary(deleted), summary(added)] == [("DELETED", "a"), ("ADDED", "a")]
+    assert [revision(deleted), revision(added)] == [out.revision, back.revision]
+    assert deleted["object"]["metadata"]["labels"] == {"app": "a"}
+    assert deleted["object"]["endpoints"][0]["conditions"] == {"ready": True}
+
+
+@pytest.mark.parametrize("query", [{}, {"resourceVersion": "0"}], ids=["unset", "zero"])
+async def test_a_watch_from_nowhere_begins_with_what_there_is(client: Client, query: dict[str, str]) -> None:
+    """Synthetic ADDED events in the order of names, so that their revisions do not rise."""
+    await populate(client, "b", "a")
+    async with client.watch(**query) as events:
+        seen = await until_added(client, events, "later")
+    assert [summary(event) for event in seen] == [("ADDED", "a"), ("ADDED", "b")]
+    assert int(revision(seen[0])) > int(revision(seen[1]))
+
+
+@pytest.mark.slow
+async def test_a_bookmark_comes_before_the_end(client: Client) -> None:
+    """An object with nothing but kind and revision, which is past everything that was left out."""
+    (since,) = await populate(client, "a")
+    query = {"timeoutSeconds": "3", "allowWatchBookmarks": "true", "fieldSelector": "metadata.name=a"}
+    async with client.watch(resourceVersion=since, **query) as events:
+        (newer,) = await populate(client, "b")
+        seen = [event async for event in events]
+    assert {event["type"] for event in seen} == {"BOOKMARK"}
+    bookmark = seen[-1]["object"]
+    assert int(bookmark["metadata"].pop("resourceVersion")) >= int(newer)
+    nothing: Json = {"metadata": {}, "addressType": "", "endpoints": None, "ports": None}
+    assert bookmark == {"kind": "EndpointSlice", "apiVersion": "discovery.k8s.io/v1"} | nothing
+
+
+@pytest.mark.slow
+async def test_there_is_no_bookmark_while_there_is_nothing_new(client: Client) -> None:
+    """An idle watch is silent to its end: that is no sign of a dead connection. What it began with is not new."""
+    (since, _) = await populate(client, "a", "b")
+    query = {"timeoutSeconds": "3", "allowWatchBookmarks": "true", "fieldSelector": "metadata.name=a"}
+    assert await client.watched(resourceVersion=since, **query) == []
+
+
+async def test_a_watch_from_nowhere_marks_the_end_of_what_there_was(client: Client) -> None:
+    """For those who ask for bookmarks, as if they had asked for a streaming list."""
+    await populate(client, "a")
+    async with client.watch(allowWatchBookmarks="true") as events:
+        seen = await until_added(client, events, "later")
+    assert [event["type"] for event in seen] == ["ADDED", "BOOKMARK"]
+    assert seen[-1]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+
+
+async def test_a_watch_ends_cleanly_when_its_time_is_up(client: Client) -> None:
+    """No error and no bookmark that nobody asked for."""
+    (since,) = await populate(client, "a")
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    assert await client.watched(resourceVersion=since, timeoutSeconds="1") == []
+    assert 0.5 < clock() - began < 3
+
+
+async def test_a_watch_from_the_future_waits(client: Client) -> None:
+    """It is not refused; it just has nothing to say, whatever happens until then."""
+    future = str(int((await client.listed()).revision) + FAR)
+    async with client.watch(resourceVersion=future, timeoutSeconds="1") as events:
+        await populate(client, "a")
+        assert [event async for event in events] == []
+
+
+async def test_a_streaming_list_ends_with_a_bookmark(client: Client) -> None:
+    """Servers from 1.34 do it; ``Simulator(watch_list=False)``, the default, answers 422 as those between did."""
+    revisions = await populate(client, "a", "b")
+    async with client.watch(**WATCH_LIST) as events:
+        seen = await until_added(client, events, "later")
+    assert [event["type"] for event in seen] == ["ADDED", "ADDED", "BOOKMARK"]
+    assert seen[-1]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+    assert int(revision(seen[-1])) >= max(map(int, revisions))
+
+
+async def test_a_streaming_list_from_the_future_is_refused_in_the_stream(client: Client) -> None:
+    """200, and the 504 as an ERROR event."""
+    future = str(int((await client.listed()).revision) + FAR)
+    (event,) = await client.watched(timeoutSeconds="1", resourceVersion=future, **WATCH_LIST)
+    assert (event["type"], event["object"]["code"], event["object"]["reason"]) == ("ERROR", 504, "Timeout")
+
+
+async def test_without_initial_events_there_are_none(client: Client) -> None:
+    """``sendInitialEvents=false`` starts at the present."""
+    await populate(client, "a")
+    async with client.watch(**WATCH_LIST | {"sendInitialEvents": "false"}) as events:
+        assert await until_added(client, events, "later") == []
+
+
+async def test_a_forgotten_revision(forgetful: ForgetfulServer) -> None:
+    """A watch is told 410 in a 200; a list and a page by their code, and the page is offered a way to go on."""
+    client = forgetful.client
+    (since, *_) = await populate(client, "a", "b", "c")
+    page = await client.listed(limit="1")
+    await populate(client, "d")
+    await asyncio.to_thread(forgetful.compact)
+    async with client.watch(resourceVersion=since) as events:
+        assert events.response.status == 200
+        (event,) = [event async for event in events]
+    exact = await client.listed(resourceVersion=since, resourceVersionMatch="Exact")
+    following = await client.listed(limit="5", **{"continue": page.body["metadata"]["continue"]})
+    assert (event["type"], event["object"]["code"], event["object"]["reason"]) == ("ERROR", 410, "Expired")
+    assert event["object"]["message"].startswith(f"too old resource version: {since} (")
+    assert (exact.code, exact.body["reason"]) == (410, "Expired")
+    assert (following.code, following.body["reason"]) == (410, "Expired")
+    inconsistent = await client.listed(limit="5", **{"continue": following.body["metadata"]["continue"]})
+    assert inconsistent.names == ["b", "c", "d"]
+    assert (await client.listed(resourceVersion=since, resourceVersionMatch="NotOlderThan")).code == 200
+
+
+@pytest.mark.parametrize(("value", "watches"), [("", True), ("yes", True), ("0", False), ("False", False)])
+async def test_whatever_is_not_false_is_true(client: Client, value: str, watches: bool) -> None:
+    """``watch=`` is a watch."""
+    await populate(client, "a")
+    async with client.watch(watch=value) as answer:
+        assert ("type" in await anext(answer)) is watches
+
+
+async def test_a_name_is_not_watched(client: Client) -> None:
+    """``watch`` on one object is a plain GET."""
+    await populate(client, "a")
+    assert (await client.send("GET", client.path(name="a"), {"watch": "1"})).body["kind"] == "EndpointSlice"

@@ -1,17 +1,17 @@
 """A Kubernetes API server in process, for the demo, the tests and the benchmarks.
 
-It speaks real HTTP on a real socket, so that the code under test is the code that ships, and it does on demand what a
-real server does once a year: forget history, answer nonsense, fall silent. One contract test runs the same scenario
-against it and against a real control plane; where the two differ, the simulator is wrong.
+It speaks HTTP on a real socket, so that the code under test is the code that ships, and it does on demand what a real
+server does once a year: lose its history, send malformed responses, stop responding. A contract test sends the same
+requests to it and to a real control plane; where the two differ, the simulator is wrong.
 
-    store, selectors, resources      what there is            (pure)
-    listing, events, status          what the answers say     (pure)
-    routing, exchange, answers       one request and its answer
-    watching, writing, server        HTTP
-    faults, misbehaviour, journal    what goes wrong on demand, and what was asked
+    store, selectors, resources      the objects and how they are selected     (pure)
+    listing, events, status          the content of the responses              (pure)
+    routing, exchange, answers       one request and its response
+    watching, writing, server        watches, writes, and the HTTP server
+    faults, misbehaviour, journal    faults on demand, and the requests received
     service, slices, projections     a service whose members come and go, as the controllers would write it
 
-*Invariant:* nothing here imports the rest of the package, and the daemon never imports anything of this.
+*Invariant:* nothing here imports the rest of the package, and the daemon never imports any of it.
 """
 
 from sidecar.simulator.faults import (

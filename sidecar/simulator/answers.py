@@ -1,6 +1,7 @@
-"""What the server answers when nothing is meant to go wrong, and who is watching.
+"""The responses of the server when no fault is scripted, and the open watches.
 
-The pure modules decide what to say; this one waits where a real server waits, and tells every open watch what changes.
+The pure modules decide what a response contains; this one waits where a real server waits, and passes every change to
+the open watches.
 """
 
 import asyncio
@@ -27,31 +28,31 @@ _NO_SUCH_PATH = (404, b"404 page not found\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manners:
-    """What differs between one API server and the next."""
+class Behaviour:
+    """What differs from one API server to another."""
 
     pace: Pace
     catch_up: float
-    """Seconds to wait for a resourceVersion that has not come yet."""
+    """Seconds to wait for a resourceVersion that has not been reached yet."""
 
     watch_list: bool
-    """Whether sendInitialEvents is answered."""
+    """Whether ``sendInitialEvents`` is supported."""
 
 
 class Answers:
     """The server without its socket."""
 
-    def __init__(self, store: Store, manners: Manners) -> None:
+    def __init__(self, store: Store, behaviour: Behaviour) -> None:
         self.tokens: frozenset[str] = frozenset()
         self.script = Script()
         self.journal = Journal()
         self.watches: set[Watch] = set()
         self._store = store
-        self._manners = manners
+        self._behaviour = behaviour
         self._changed = asyncio.Event()
 
-    def tell(self, resource: str, change: Change) -> None:
-        """Something has changed: queue it for every watch of it, wake whoever waits for that revision."""
+    def notify(self, resource: str, change: Change) -> None:
+        """Queue a change for every watch of the resource, and wake the requests that wait for its revision."""
         self._changed.set()
         self._changed = asyncio.Event()
         for watch in self.watches:
@@ -59,7 +60,7 @@ class Answers:
                 watch.offer(change)
 
     async def answer(self, http: web.BaseRequest) -> web.StreamResponse:
-        """The answer to any request, or the script's idea of one."""
+        """The response to any request, or the scripted fault."""
         try:
             target = route(http.method, http.path, http.query)
         except RefusedError as refusal:
@@ -70,13 +71,13 @@ class Answers:
         fault = self.script.take(target.verb, target.resource.name)
         exchange = Exchange(http, target, fault, self.journal)
         try:
-            return await misbehaviour.instead(exchange) or await self._behave(exchange)
+            return await misbehaviour.faulty_response(exchange) or await self._respond(exchange)
         except RefusedError as refusal:
             return await exchange.refuse(refusal.status)
         except OverError:
             return exchange.response
 
-    async def _behave(self, exchange: Exchange) -> web.StreamResponse:
+    async def _respond(self, exchange: Exchange) -> web.StreamResponse:
         if self.tokens:
             scheme, _, token = exchange.http.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
             if scheme != "Bearer" or token not in self.tokens:
@@ -102,7 +103,7 @@ class Answers:
 
     async def _catch_up(self, revision: int) -> None:
         try:
-            async with asyncio.timeout(self._manners.catch_up):
+            async with asyncio.timeout(self._behaviour.catch_up):
                 while self._store.revision < revision:
                     await self._changed.wait()
         except TimeoutError:
@@ -110,17 +111,17 @@ class Answers:
 
     async def _watch(self, exchange: Exchange) -> web.StreamResponse:
         target = exchange.target
-        selection = watching.understand(target, watch_list=self._manners.watch_list)
-        watch = Watch(exchange, selection, watch_list=self._manners.watch_list)
+        selection = watching.understand(target, watch_list=self._behaviour.watch_list)
+        watch = Watch(exchange, selection, watch_list=self._behaviour.watch_list)
         try:
-            await self._catch_up(watching.fresh_enough_from(target))
+            await self._catch_up(watching.minimum_revision(target))
             watch.begin(self._store)
         except RefusedError as refusal:
             watch.refuse(refusal.status)
         self.watches.add(watch)
         try:
             await exchange.open()
-            await watch.follow(self._store, self._manners.pace)
+            await watch.follow(self._store, self._behaviour.pace)
         finally:
             self.watches.discard(watch)
         return exchange.response
@@ -135,5 +136,5 @@ class Answers:
     async def _write(self, exchange: Exchange) -> web.StreamResponse:
         written = writing.write(self._store, exchange.target, await exchange.http.content.read())
         if written.change is not None:
-            self.tell(exchange.target.resource.name, written.change)
+            self.notify(exchange.target.resource.name, written.change)
         return await exchange.reply(written.code, written.answer)

@@ -1,8 +1,8 @@
-"""From changes to the lines of a watch.
+"""Turns changes into the lines of a watch.
 
-A watch is a filtered view of history: an object that begins to match is ADDED, one that ceases to match is DELETED,
-even though nobody deleted it. A DELETED event carries the last matching object under the resourceVersion of the change.
-Pure.
+A watch is a filtered view of the history: an object that begins to match is ADDED, one that no longer matches is
+DELETED although nobody deleted it. A DELETED event carries the last matching object with the resourceVersion of the
+change. Pure.
 """
 
 from collections.abc import Mapping
@@ -18,18 +18,18 @@ INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 """The annotation of the bookmark that ends the initial events of a streaming list."""
 
 _SHARED_LINES = 256
-"""Encoded lines kept, so that a thousand watchers of the same change cost one encoding."""
+"""Encoded lines to keep, so that a change is encoded once for a thousand watches."""
 
 encode = msgspec.json.encode
 
 
 def typed(resource: Resource, obj: Object) -> Object:
-    """The object as it looks alone: lists leave out kind and apiVersion, everything else has them."""
+    """The object with its kind and apiVersion, which only the items of a list lack."""
     return {"kind": resource.kind, "apiVersion": resource.api_version} | obj
 
 
 def line(resource: Resource, change: Change, selection: Selection) -> bytes | None:
-    """What a watcher of the selection is told about a change; None for nothing."""
+    """The line that a watch of the selection sends for a change; None if it sends none."""
     was = change.before is not None and change.before in selection
     now = change.after is not None and change.after in selection
     match was, now:
@@ -52,7 +52,7 @@ def _encoded(kind: str, resource: Resource, change: Change) -> bytes:
 
 
 def bookmark(resource: Resource, revision: int, annotations: Mapping[str, str] | None = None) -> bytes:
-    """Nothing has happened up to this revision, says the server."""
+    """A bookmark: the watch has seen everything up to this revision."""
     metadata: Object = {"resourceVersion": str(revision)}
     if annotations:
         metadata["annotations"] = annotations

@@ -1,7 +1,7 @@
-"""One request and the way its answer goes out, faults included.
+"""One request and the sending of its response, faults included.
 
-Whoever answers a request says what to say; this module says it over HTTP, writes it into the journal, and spoils it on
-the way if the script says so: a line cut in half, a body that drips, a line that nobody meant to send.
+Other modules decide what a response contains; this one sends it over HTTP, records it in the journal, and damages it on
+the way if the script says so: a line cut in half, a body sent a few bytes at a time, an extra line.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ from sidecar.simulator.resources import Object
 from sidecar.simulator.routing import Target, is_true
 
 _COMPRESS_ABOVE = 128 * 1024
-"""Bytes of a LIST from which a real server compresses (``APIResponseCompression``)."""
+"""Size of a LIST in bytes from which a real server compresses it (``APIResponseCompression``)."""
 
-_PEOPLE = ("curl", "Wget", "Mozilla/5.0")
-"""How the programs that people use introduce themselves."""
+_PEOPLE_USE = ("curl", "Wget", "Mozilla/5.0")
+"""The beginnings of the User-Agent of programs that people use."""
 
 _NO_STORE = {"Cache-Control": "no-cache, private"}
 JSON: Mapping[str, str] = {"Content-Type": "application/json"} | _NO_STORE
@@ -34,11 +34,11 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class OverError(Exception):
-    """The answer has ended early, as it was meant to."""
+    """The response has ended early, as the script requires."""
 
 
 class Exchange:
-    """A request being answered."""
+    """A request and its response."""
 
     def __init__(self, http: web.BaseRequest, target: Target, fault: Fault | None, journal: Journal) -> None:
         self.target = target
@@ -49,21 +49,21 @@ class Exchange:
         self._lines = 0
 
     async def reply(self, code: int, obj: Object, *, pretty: bool = False, retry_after: int = 0) -> web.StreamResponse:
-        """Answer with one object; over many lines for people, whom the server knows by their programs."""
+        """Respond with one object, indented for the programs that people use."""
         body = events.encode(obj) + b"\n"
-        if pretty or self._for_people():
+        if pretty or self._is_for_a_person():
             body = msgspec.json.format(body, indent=2)
         return await self.reply_bytes(code, body, JSON, retry_after=retry_after)
 
     async def refuse(self, refusal: Object) -> web.StreamResponse:
-        """Answer with a Status."""
+        """Respond with a Status."""
         retry_after = refusal.get("details", {}).get("retryAfterSeconds", 0)
         return await self.reply(refusal["code"], refusal, retry_after=retry_after)
 
     async def reply_bytes(
         self, code: int, body: bytes, headers: Mapping[str, str], *, retry_after: int = 0
     ) -> web.StreamResponse:
-        """Answer with one body of any kind."""
+        """Respond with one body of any kind."""
         headers = {**headers, hdrs.RETRY_AFTER: str(retry_after)} if retry_after else dict(headers)
         if isinstance(self.fault, (CutMidLine, SlowDrip)):
             await self.open(code, {**headers, hdrs.CONTENT_LENGTH: str(len(body))})
@@ -76,15 +76,15 @@ class Exchange:
         self.record(code)
         return response
 
-    def _for_people(self) -> bool:
-        return is_true(self.http.query, "pretty") or self.http.headers.get(hdrs.USER_AGENT, "").startswith(_PEOPLE)
+    def _is_for_a_person(self) -> bool:
+        return is_true(self.http.query, "pretty") or self.http.headers.get(hdrs.USER_AGENT, "").startswith(_PEOPLE_USE)
 
     def _with_warning(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         warning = self.target.resource.warning
         return {**headers, hdrs.WARNING: warning} if warning else headers
 
     async def open(self, code: int = 200, headers: Mapping[str, str] = JSON) -> web.StreamResponse:
-        """Send the headers of an answer that will be written piece by piece."""
+        """Send the headers of a response whose body is written piece by piece."""
         self._response = web.StreamResponse(status=code, headers=self._with_warning(headers))
         await self._response.prepare(self.http)
         self.record(code)
@@ -95,7 +95,7 @@ class Exchange:
         """Send one line, or a whole body.
 
         Raises:
-            OverError: The script ends the answer here.
+            OverError: The script ends the response here.
         """
         match self.fault:
             case CutMidLine(after=after, reset=reset) if after == self._lines:
@@ -120,7 +120,7 @@ class Exchange:
                 raise OverError
 
     def cut(self, *, reset: bool = False) -> None:
-        """End the connection under the answer."""
+        """Close the connection in the middle of the response."""
         transport = self.http.transport
         if transport is None:
             return
@@ -132,11 +132,11 @@ class Exchange:
 
     @property
     def response(self) -> web.StreamResponse:
-        """What has been opened so far."""
+        """The response that was opened last."""
         return self._response
 
     def record(self, code: int) -> None:
-        """Write the request into the journal."""
+        """Record the request in the journal."""
         headers = self.http.headers
         request = Request(
             verb=self.target.verb,

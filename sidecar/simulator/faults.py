@@ -1,8 +1,8 @@
-"""What goes wrong, as values.
+"""Faults, as values.
 
-A script is a sequence of these; each spoils the next requests that it matches, as often as it says, and is then used
-up. They are frozen and know nothing of HTTP: ``misbehaviour`` and ``exchange`` act them out. What one answer may do to
-a client belongs here; a server that is not there at all is ``Simulator.stop_serving``.
+A script is a sequence of these; each affects the next requests that it matches, as many times as it says, and is then
+used up. They are frozen and know nothing of HTTP: ``misbehaviour`` and ``exchange`` carry them out. What can be wrong
+with a single response belongs here; for a server that is not running at all see ``Simulator.stop_serving``.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 Verb: TypeAlias = Literal["any", "list", "watch", "get", "create", "update", "delete"]
 
 FOREVER = -1
-"""For ``times``: until ``Simulator.behave``."""
+"""A value of ``times``: until ``Simulator.behave`` is called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Fault:
     times: int = 1
 
     def matches(self, verb: str, resource: str) -> bool:
-        """Whether it is about such a request."""
+        """Whether the fault applies to such a request."""
         return self.verb in ("any", verb) and self.resource in (None, resource)
 
 
@@ -43,12 +43,12 @@ class BadGateway(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unauthorized(Fault):
-    """401; for one that a new token cures, see ``Simulator.accept_tokens``."""
+    """401. For one that ends with a new token, see ``Simulator.accept_tokens``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forbidden(Fault):
-    """403 with a Status over many lines, as a server pretty-prints it."""
+    """403 with an indented Status, as a server pretty-prints it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class Absent(Fault):
     """404: this server does not have the resource."""
 
     group: bool = False
-    """It does not have the whole API group, and says so in plain text instead of a Status."""
+    """The whole API group is missing, which the server reports as plain text instead of a Status."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,43 +66,43 @@ class Gone(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoneEvent(Fault):
-    """200, and 410 as an ERROR event in the stream, which then ends; before the event of that index."""
+    """200 with 410 as an ERROR event in the stream, before the event of that index; then the stream ends."""
 
     after: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InternalError(Fault):
-    """500, typically etcd's."""
+    """500, as when etcd is unavailable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceVersionTooLarge(Fault):
-    """504 from a replica that is behind what the client has seen."""
+    """504 from a replica that is behind the revision that the client has seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OlderReplica(Fault):
-    """A LIST answered by a replica that stands at an older revision, which the store must still remember."""
+    """A LIST served by a replica at an older revision, which the store must still remember."""
 
     revision: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silence(Fault):
-    """Headers, then nothing, for ever: a connection that is half open."""
+    """Headers and then nothing for ever: a half-open connection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delayed(Fault):
-    """The right answer, late by so many seconds."""
+    """The right response, this many seconds late."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CutMidLine(Fault):
-    """The connection ends in the middle of the event of that index, or of the body of a LIST."""
+    """The connection is closed in the middle of the event of that index, or of the body of a LIST."""
 
     after: int = 0
     reset: bool = False
@@ -114,7 +114,7 @@ class SlowDrip(Fault):
     """The right bytes, a few at a time."""
 
     size: int = 1
-    """Bytes a piece; 1 splits a stream everywhere that it can be split."""
+    """Bytes per piece; with 1 the stream is split at every possible place."""
 
     pause: float = 0.0
     """Seconds between pieces."""
@@ -122,7 +122,7 @@ class SlowDrip(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsertLine(Fault):
-    """A line in a watch that the server did not mean: garbage, an unknown type, five megabytes."""
+    """An extra line in a watch, such as garbage, an unknown event type, or five megabytes."""
 
     line: bytes
     after: int = 0
@@ -130,9 +130,9 @@ class InsertLine(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImmediateEOF(Fault):
-    """200, and a clean end at once."""
+    """200 and an immediate clean end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refuse(Fault):
-    """The connection ends before any byte."""
+    """The connection is closed before any byte is sent."""

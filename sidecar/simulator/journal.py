@@ -1,7 +1,7 @@
-"""What was asked, in order, and a way to wait for it.
+"""The requests in their order, and a way to wait for one.
 
-A test that wants to know whether a client has come back waits here for the request, instead of sleeping and hoping. A
-request is written down when its answer begins, so that a watch in the journal is a watch that is being served.
+A test that needs to know whether a client has reconnected waits here for its request instead of sleeping. A request is
+recorded when its response begins, so that a watch in the journal is a watch that is being served.
 """
 
 import asyncio
@@ -21,10 +21,10 @@ class Request:
     name: str | None
     query: Mapping[str, str]
     status: int
-    """0 if the connection ended before any byte."""
+    """0 if the connection was closed before any byte."""
 
     authenticated: bool
-    """Whether it carried a bearer token, right or wrong."""
+    """Whether it carried a bearer token, valid or not."""
 
     user_agent: str
     accept_encoding: str
@@ -32,7 +32,7 @@ class Request:
     """Equal for requests on one connection."""
 
     at: float
-    """When the answer began, on the clock of the event loop."""
+    """When the response began, on the clock of the event loop."""
 
 
 class Journal:
@@ -43,13 +43,13 @@ class Journal:
         self._written = asyncio.Event()
 
     def write(self, request: Request) -> None:
-        """Add a request and wake those who wait for one."""
+        """Add a request and wake everyone who waits for one."""
         self.requests.append(request)
         self._written.set()
         self._written = asyncio.Event()
 
     async def find(self, wanted: Callable[[Request], bool], *, count: int, after: int) -> Request:
-        """The count-th request of that description, as soon as there is one; not among the first *after*."""
+        """Wait for the count-th request that matches, ignoring the first *after* requests of the journal."""
         while len(found := list(filter(wanted, self.requests[after:]))) < count:
             await self._written.wait()
         return found[count - 1]

@@ -1,9 +1,9 @@
-"""LIST: parameters and store to one page.
+"""LIST: from the parameters of a request and the store to one page.
 
-The rules are those of the API reference, "resourceVersion in list": unset is the newest, "0" is anything the cache has,
-a number is a floor (``NotOlderThan``) or, with a limit or on request, exactly that revision. Pages of one list show
-one revision; when history forgets it, the answer is 410 with a token that goes on at the newest. Pure: whether to wait
-for a revision that has not come yet is decided elsewhere.
+The rules are those of the API reference, "resourceVersion in list": unset is the newest, "0" is anything in the cache,
+a number is a minimum (``NotOlderThan``) or, with a limit or on request, exactly that revision. All pages of a list show
+one revision; once that is compacted, the response is 410 with a token that continues at the newest. Pure: whether to
+wait for a revision that has not been reached yet is decided elsewhere.
 """
 
 import base64
@@ -21,7 +21,7 @@ from sidecar.simulator.status import RefusedError
 from sidecar.simulator.store import ExpiredError, Key, Store
 
 _INCONSISTENT = -1
-"""The revision in a token that goes on wherever the collection stands."""
+"""The revision in a token that continues at the newest revision of the collection."""
 
 _TOO_OLD = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
@@ -39,7 +39,7 @@ class _Token(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What a LIST asks for, understood."""
+    """The parameters of a LIST, parsed."""
 
     selection: Selection
     limit: int = 0
@@ -50,14 +50,14 @@ class Page:
     """The revision to show; None for the newest."""
 
     start: Key = ("", "")
-    """The last item of the page before."""
+    """The last item of the previous page."""
 
 
 def understand(resource: Resource, namespace: str | None, query: Mapping[str, str]) -> Page:
     """Read the parameters of a LIST.
 
     Raises:
-        RefusedError: They make no sense, alone or together.
+        RefusedError: They are invalid, alone or in combination.
     """
     selection = selection_of(resource, namespace, query)
     try:
@@ -73,7 +73,7 @@ def understand(resource: Resource, namespace: str | None, query: Mapping[str, st
         )
     if token := query.get("continue"):
         return _continued(token, selection, limit, query)
-    _refuse_odd_match(match, query)
+    _refuse_invalid_match(match, query)
     if match == "Exact" or (not match and limit and revision):
         return Page(selection=selection, limit=limit, not_older_than=revision, at=revision)
     from_cache = query.get("resourceVersion") == "0"
@@ -84,7 +84,7 @@ def selection_of(resource: Resource, namespace: str | None, query: Mapping[str, 
     """The selectors of a LIST or WATCH.
 
     Raises:
-        RefusedError: One of them cannot be understood.
+        RefusedError: One of them cannot be parsed.
     """
     labels, fields = query.get("labelSelector", ""), query.get("fieldSelector", "")
     try:
@@ -94,10 +94,10 @@ def selection_of(resource: Resource, namespace: str | None, query: Mapping[str, 
 
 
 def number(query: Mapping[str, str], name: str) -> int:
-    """A parameter that counts something; 0 when it is not given.
+    """The value of a numeric parameter; 0 if it is not given.
 
     Raises:
-        RefusedError: It is no number.
+        RefusedError: It is not a number.
     """
     text = query.get(name) or "0"
     try:
@@ -107,10 +107,10 @@ def number(query: Mapping[str, str], name: str) -> int:
 
 
 def revision_of(query: Mapping[str, str]) -> int:
-    """The resourceVersion asked for; 0 when none is.
+    """The requested resourceVersion; 0 if there is none.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not a resourceVersion.
     """
     text = query.get("resourceVersion") or "0"
     if not text.isascii() or not text.isdigit():
@@ -119,7 +119,7 @@ def revision_of(query: Mapping[str, str]) -> int:
     return int(text)
 
 
-def _refuse_odd_match(match: str, query: Mapping[str, str]) -> None:
+def _refuse_invalid_match(match: str, query: Mapping[str, str]) -> None:
     name = "resourceVersionMatch"
     if match and not query.get("resourceVersion"):
         raise RefusedError(status.invalid_list_options(name, f"{name} is forbidden unless resourceVersion is provided"))
@@ -148,15 +148,15 @@ def _continued(text: str, selection: Selection, limit: int, query: Mapping[str, 
 
 
 def at_revision(asked: Page, revision: int) -> Page:
-    """The same question to a server that stands at that revision."""
+    """The same request to a server that is at that revision."""
     return replace(asked, at=revision, not_older_than=0)
 
 
 def page(store: Store, resource: Resource, asked: Page) -> Object:
-    """The answer to a LIST.
+    """The response to a LIST.
 
     Raises:
-        RefusedError: The revision that it asks for has been forgotten.
+        RefusedError: The requested revision has been compacted.
     """
     revision = store.revision if asked.at is None else asked.at
     try:

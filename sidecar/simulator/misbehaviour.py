@@ -1,4 +1,4 @@
-"""Acts out the faults that replace an answer. Those that spoil a right answer on its way are in ``exchange``."""
+"""Carries out the faults that replace a response. Those that damage a response on its way are in ``exchange``."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ _BAD_GATEWAY = b"<html>\n<head><title>502 Bad Gateway</title></head>\n<body>\n<h
 
 
 class Script:
-    """The faults that are still to come."""
+    """The faults that have not occurred yet."""
 
     def __init__(self) -> None:
         self._coming: list[tuple[Fault, int]] = []
@@ -27,7 +27,7 @@ class Script:
         self._coming.clear()
 
     def take(self, verb: str, resource: str) -> Fault | None:
-        """The fault for this request, counted down."""
+        """The fault for this request, which is then used up once."""
         for place, (fault, times) in enumerate(self._coming):
             if fault.matches(verb, resource):
                 self._coming[place : place + 1] = [] if times == 1 else [(fault, times - 1)]
@@ -35,8 +35,8 @@ class Script:
         return None
 
 
-async def instead(exchange: Exchange) -> web.StreamResponse | None:
-    """The wrong answer that the script wants; None if the right one is to come."""
+async def faulty_response(exchange: Exchange) -> web.StreamResponse | None:
+    """The response of the scripted fault; None if the request is to be served normally."""
     if refusal := _refusal(exchange):
         return await exchange.refuse(refusal)
     match exchange.fault:

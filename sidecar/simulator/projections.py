@@ -1,4 +1,4 @@
-"""A member as the controllers and the kubelet would write it: endpoint, pod, service, slice. Pure."""
+"""A member as the controllers and the kubelet would write it: endpoint, Pod, Service, EndpointSlice. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class ScriptedMember:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What all objects of a service share."""
+    """What all objects of a service have in common."""
 
     name: str
     namespace: str
@@ -35,7 +35,7 @@ class Identity:
 
     @property
     def labels(self) -> dict[str, str]:
-        """The labels of its pods, and its own."""
+        """The labels of its pods and of the service itself."""
         return {"app.kubernetes.io/name": self.name}
 
 
@@ -62,7 +62,7 @@ def service(of: Identity, families: Iterable[str]) -> Object:
 
 
 def endpoint_slice(of: Identity, name: str, family: str, members: Iterable[ScriptedMember]) -> Object:
-    """One EndpointSlice; an empty one has null for its endpoints and ports, as the controller's have."""
+    """One EndpointSlice; without endpoints, its ``endpoints`` and ``ports`` are null, as the controller writes them."""
     endpoints = [_endpoint(of, family, member) for member in members]
     owner = {"apiVersion": "v1", "kind": "Service", "name": of.name, "uid": of.uid}
     labels = of.labels | {
@@ -100,7 +100,7 @@ def _endpoint(of: Identity, family: str, member: ScriptedMember) -> Object:
 
 
 def endpoints(of: Identity, members: Iterable[ScriptedMember]) -> Object:
-    """The Endpoints object: IPv4 only, terminating members left out, cut off at a thousand, as the real one."""
+    """The Endpoints object: IPv4 only, without terminating members, truncated at a thousand, like the real one."""
     listed = [member for member in members if not member.terminating]
     shown = listed[:_ENDPOINTS_CAPACITY]
     subset: Object = {"ports": _ports(of)}
@@ -131,7 +131,7 @@ def _reference(of: Identity, member: ScriptedMember) -> Object:
 
 
 def pod(of: Identity, member: ScriptedMember) -> Object:
-    """The Pod: as much of it as says where it is and how it does."""
+    """The Pod, with the fields that tell its address and its state."""
     ports = [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in of.ports.items()]
     metadata: Object = {
         "name": member.name,

@@ -1,7 +1,7 @@
 """The four resources that the simulator serves, as one table.
 
-Everything that differs between them is a value here: the path, the kind, the fields that a field selector may name, and
-what a bookmark of that kind looks like. A fifth resource is a fifth row. No behaviour belongs in this module.
+Everything that differs between them is a value here: the path, the kind, the fields that a field selector may use, and
+the form of a bookmark. A fifth resource is a fifth row. No behaviour belongs in this module.
 """
 
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 Object: TypeAlias = dict[str, Any]
-"""A Kubernetes object as JSON. Once it is in the store it is shared by everyone who reads it: nobody changes it."""
+"""A Kubernetes object as JSON. An object in the store is shared by all readers and must not be changed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Resource:
-    """One kind of object that the server knows."""
+    """One kind of object that the server has."""
 
     name: str
     """Plural, lower case: the last part of the collection's path."""
@@ -24,22 +24,22 @@ class Resource:
     """Empty for the core group."""
 
     fields: tuple[str, ...] = ()
-    """What a field selector may name besides metadata.name and metadata.namespace."""
+    """The fields that a selector may use besides metadata.name and metadata.namespace."""
 
     blank: Mapping[str, object] = field(default_factory=dict)
-    """What the server writes for an object with nothing in it: the body of a bookmark."""
+    """The fields that the server writes for an empty object: the body of a bookmark."""
 
     generation: tuple[str, ...] = ()
-    """The parts whose change raises metadata.generation; none: it has no generation."""
+    """The parts whose change increments metadata.generation; if empty, objects have no generation."""
 
     warning: str = ""
-    """What every answer about it warns of."""
+    """The Warning header of every response about this resource."""
 
     put_creates: bool = False
-    """Whether PUT creates what is not there."""
+    """Whether PUT creates an object that does not exist."""
 
     deletion_answers_object: bool = False
-    """Whether DELETE answers with what was deleted instead of a Status."""
+    """Whether DELETE responds with the deleted object instead of a Status."""
 
     @property
     def api_version(self) -> str:
@@ -88,7 +88,7 @@ RESOURCES: Mapping[str, Resource] = {
 
 
 def value_at(obj: Object, path: str) -> object:
-    """What is at a dotted path; None if nothing is."""
+    """The value at a dotted path; None if there is none."""
     value: object = obj
     for part in path.split("."):
         value = value.get(part) if isinstance(value, dict) else None

@@ -1,4 +1,4 @@
-"""From method and path to what is wanted of which object. Pure."""
+"""From the method and path of a request to its verb and object. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _VERBS = {
     ("PUT", True): "update",
     ("DELETE", True): "delete",
 }
-"""By method, and whether one object is named."""
+"""By method and by whether the path names a single object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +35,10 @@ class Target:
 
 
 def route(method: str, path: str, query: Mapping[str, str]) -> Target | None:
-    """What a request is about; None if it is not about an API group that this server has.
+    """What a request is about; None if this server does not have the API group.
 
     Raises:
-        RefusedError: The group has no such resource, or the resource no such method.
+        RefusedError: The group does not have the resource, or the resource does not allow the method.
     """
     match = _PATH.fullmatch(path)
     group = match and (match["group"] or "")
@@ -57,5 +57,5 @@ def route(method: str, path: str, query: Mapping[str, str]) -> Target | None:
 
 
 def is_true(query: Mapping[str, str], name: str) -> bool:
-    """Whether a parameter is given as true: as anything, even as nothing, but not as one of two words for no."""
+    """Whether a boolean parameter is true: any value, even an empty one, except 0 and false."""
     return query.get(name, "false").lower() not in ("0", "false")

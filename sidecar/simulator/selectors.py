@@ -1,8 +1,8 @@
-"""Label and field selectors: from the text in a query to a yes or no about an object.
+"""Label and field selectors: parses the text in a query and decides whether an object matches.
 
 The grammar is the API server's: ``a=b``, ``a==b``, ``a!=b``, ``a>1``, ``a<1``, ``a in (b,c)``, ``a notin (b,c)``,
-``a``, ``!a``, joined by commas; fields know equality alone. The negative forms also match an object without the label,
-which surprises people once. Pure.
+``a``, ``!a``, joined by commas; field selectors have equality only. The negative forms also match objects without the
+label. Pure.
 """
 
 import re
@@ -28,12 +28,12 @@ Requirement: TypeAlias = Callable[[Mapping[str, str]], bool]
 
 
 class BadSelectorError(ValueError):
-    """The client wrote a selector that the server does not understand."""
+    """The selector in the request is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which objects of a collection a request is about."""
+    """The objects of a collection that a request selects."""
 
     namespace: str | None = None
     """None: all namespaces."""
@@ -44,7 +44,7 @@ class Selection:
 
     @property
     def whole_collection(self) -> bool:
-        """Whether no selector narrows it."""
+        """Whether there is no selector."""
         return not self.labels and not self.fields
 
     def __contains__(self, obj: Object) -> bool:
@@ -124,6 +124,6 @@ def _compares(value: str, operator: str, limit: int) -> bool:
 
 
 def field_of(obj: Object, path: str) -> str:
-    """The value that a field selector compares; empty where the object says nothing."""
+    """The value that a field selector compares; empty if the object does not have the field."""
     value = value_at(obj, path)
     return "" if value is None else str(value)

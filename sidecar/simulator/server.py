@@ -1,7 +1,7 @@
-"""The server: a socket, the store behind it, and the levers that a test pulls.
+"""The server: a socket, the store behind it, and the controls that a test uses.
 
-Levers that change what is there (``put``, ``delete``, ``compact``) return at once, without await, and every watch has
-been told when they do; the bytes follow as the event loop gets to them. Waiting is for ``request``: somebody asked.
+Controls that change objects (``put``, ``delete``, ``compact``) are not coroutines: when they return, the change is
+queued for every watch, and the bytes are sent when the event loop gets to it. To wait for a client, use ``request``.
 """
 
 import ssl
@@ -11,7 +11,7 @@ from typing import Self
 
 from aiohttp import web
 
-from sidecar.simulator.answers import Answers, Manners
+from sidecar.simulator.answers import Answers, Behaviour
 from sidecar.simulator.faults import Fault
 from sidecar.simulator.journal import Request
 from sidecar.simulator.resources import Object
@@ -20,8 +20,8 @@ from sidecar.simulator.watching import Pace
 
 _HOST = "127.0.0.1"
 
-_GOODBYE = 0.1
-"""Seconds that an answer whose connection is gone already has to notice; for aiohttp, 0 would be for ever."""
+_SHUTDOWN_SECONDS = 0.1
+"""Seconds for a response to notice that its connection is closed; to aiohttp, 0 would mean no limit."""
 
 
 class Simulator:
@@ -29,11 +29,11 @@ class Simulator:
 
     Args:
         port: 0 for any free one.
-        tokens: Bearer tokens that are accepted; none: everyone is.
+        tokens: Bearer tokens to accept; without any, all requests are accepted.
         ssl_context: Serve TLS.
-        pace: When bookmarks come and how long watches last.
-        catch_up: Seconds to wait for a resourceVersion that has not come yet before 504; a real server waits 3.
-        watch_list: Answer ``sendInitialEvents``, as servers from 1.34 do, instead of 422.
+        pace: When bookmarks are sent and how long watches last.
+        catch_up: Seconds to wait for a resourceVersion that has not been reached yet before 504; a real server waits 3.
+        watch_list: Support ``sendInitialEvents``, as servers from 1.34 do, instead of responding 422.
         store: Objects to begin with.
     """
 
@@ -51,7 +51,7 @@ class Simulator:
         self.store = store or Store()
         self.port = port
         self._ssl_context = ssl_context
-        self._answers = Answers(self.store, Manners(pace=pace or Pace(), catch_up=catch_up, watch_list=watch_list))
+        self._answers = Answers(self.store, Behaviour(pace=pace or Pace(), catch_up=catch_up, watch_list=watch_list))
         self._answers.tokens = frozenset(tokens)
         self._runner: web.ServerRunner | None = None
 
@@ -69,7 +69,7 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        """Where it serves, without a slash at the end."""
+        """The base URL, without a trailing slash."""
         return f"{'https' if self._ssl_context else 'http'}://{_HOST}:{self.port}"
 
     @property
@@ -83,31 +83,31 @@ class Simulator:
         return len(self._answers.watches)
 
     def put(self, resource: str, obj: Object) -> Object:
-        """Create or replace an object, and give it back as it is stored."""
+        """Create or replace an object, and return it as it is stored."""
         change = self.store.put(resource, obj)
         if change is None:
             metadata = obj["metadata"]
             return self.store.get(resource, metadata.get("namespace", "default"), metadata["name"]) or obj
-        self._answers.tell(resource, change)
+        self._answers.notify(resource, change)
         return change.after or obj
 
     def delete(self, resource: str, namespace: str, name: str) -> bool:
         """Remove an object; False if there was none."""
         change = self.store.delete(resource, namespace, name)
         if change is not None:
-            self._answers.tell(resource, change)
+            self._answers.notify(resource, change)
         return change is not None
 
     def compact(self) -> None:
-        """Forget history: whoever goes on from an older revision is told 410. Open watches do not notice."""
+        """Forget the history: requests that continue from an older revision get 410. Open watches are not affected."""
         self.store.compact()
 
     def script(self, *faults: Fault) -> None:
-        """Say what goes wrong with the next matching requests, in this order."""
+        """Add faults for the next matching requests, in this order."""
         self._answers.script.add(*faults)
 
     def behave(self) -> None:
-        """Forget the faults that have not come yet."""
+        """Drop all faults that have not occurred yet."""
         self._answers.script.clear()
 
     def accept_tokens(self, *tokens: str) -> None:
@@ -123,7 +123,7 @@ class Simulator:
         count: int = 1,
         after: int = 0,
     ) -> Request:
-        """Wait for the count-th such request, not counting the first *after* of the journal."""
+        """Wait for the count-th matching request, ignoring the first *after* requests of the journal."""
         return await self._answers.journal.find(
             lambda it: verb in (None, it.verb) and resource in (None, it.resource) and wanted(it),
             count=count,
@@ -131,17 +131,17 @@ class Simulator:
         )
 
     def cut_watches(self, *, reset: bool = False) -> None:
-        """Break the connection of every watch, in mid-stream; *reset*: by RST."""
+        """Close the connection of every watch in mid-stream, with *reset* by RST."""
         for watch in self._answers.watches:
             watch.cut(reset=reset)
 
     def end_watches(self) -> None:
-        """End every watch cleanly, as at its timeoutSeconds."""
+        """End every watch cleanly, as when its timeoutSeconds are over."""
         for watch in self._answers.watches:
             watch.end()
 
     async def stop_serving(self) -> None:
-        """Close the port and every connection, as a killed server does; what is stored stays."""
+        """Close the port and every connection, as a killed server does; the objects stay."""
         if self._runner is None:
             return
         runner, self._runner = self._runner, None
@@ -156,13 +156,13 @@ class Simulator:
         """Serve on the same port as before.
 
         Args:
-            lose_history: Refuse watches from before, as a restarted server does as soon as anything at all has been
-                written meanwhile: its cache is empty. Pages go on nevertheless.
+            lose_history: Refuse to resume watches, as a restarted server does once anything has been written in the
+                meantime, because its cache is empty. Paged lists can still be continued.
         """
         if lose_history:
             self.store.restart()
         server = web.Server(self._answers.answer, handler_cancellation=True, access_log=None)
-        self._runner = web.ServerRunner(server, shutdown_timeout=_GOODBYE)
+        self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
         await self._runner.setup()
         await web.TCPSite(self._runner, _HOST, self.port, ssl_context=self._ssl_context).start()
         self.port = self._runner.addresses[0][1]

@@ -1,8 +1,8 @@
 """A service whose members come and go on command.
 
-It plays the workload controller, the scheduler, the kubelet and the endpoint-slice controller at once: each command
-changes the members and writes every object that would change, so that a demo or a benchmark reads as a story
-(``scale(3)``, ``lose("app-1")``, ``terminate("app-2")``) and the client sees what a cluster would show it.
+It takes the part of the workload controller, the scheduler, the kubelet and the endpoint-slice controller: each command
+changes the members and writes every object that would change. So a demo or a benchmark is a sequence of commands such
+as ``scale(3)``, ``lose("app-1")``, ``terminate("app-2")``, and the client sees what a cluster would show it.
 """
 
 import uuid
@@ -16,14 +16,14 @@ from sidecar.simulator.resources import Object
 from sidecar.simulator.slices import PER_SLICE, Slices
 
 _HOSTS = 254
-"""Addresses used of each /24 of 10.244.0.0/16; a /24 is what a node gets, here they are just filled in order."""
+"""Addresses per /24 of 10.244.0.0/16, filled in order; in a cluster, each node has a /24 of its own."""
 
 _ZONES = ("zone-a", "zone-b", "zone-c")
-"""Members are spread over them, one node each."""
+"""Members are spread over these zones; each zone has one node."""
 
 
 class Target(Protocol):
-    """Where objects go: a ``Simulator``, or a ``Store`` that nobody watches."""
+    """Where the objects are written: a ``Simulator``, or a ``Store`` without a server."""
 
     def put(self, resource: str, obj: Object) -> object:
         """Create or replace."""
@@ -36,14 +36,14 @@ class ScriptedService:
     """One headless service and its pods.
 
     Args:
-        target: Where to write.
-        name: Of the service; its members are called name-0, name-1, ...
-        namespace: Where it is.
-        ports: Number by name.
-        dual_stack: Give each member an IPv6 address as well, in slices of its own.
-        write: Which resources to write; slices only is cheapest.
+        target: Where to write the objects.
+        name: The name of the service; its members are name-0, name-1, ...
+        namespace: Its namespace.
+        ports: The port numbers by name.
+        dual_stack: Give each member an IPv6 address as well, in separate slices.
+        write: The resources to write; only slices is the cheapest.
         publish_not_ready: The field of the Service: every endpoint is then ``ready``.
-        per_slice: Endpoints a slice.
+        per_slice: Endpoints per slice.
     """
 
     def __init__(
@@ -78,41 +78,41 @@ class ScriptedService:
 
     @property
     def members(self) -> tuple[ScriptedMember, ...]:
-        """Everyone there is, in order of ordinals as far as the script keeps it."""
+        """All members, in the order in which they were added."""
         return tuple(self._members.values())
 
     def scale(self, count: int) -> None:
-        """Let there be name-0 to name-(count-1), all at once and without good-byes."""
+        """Make name-0 to name-(count-1) the members, all at once and without graceful termination."""
         names = {f"{self._identity.name}-{ordinal}": None for ordinal in range(count)}
         gone = [name for name in self._members if name not in names]
         new = [name for name in names if name not in self._members]
         for name in gone:
             del self._members[name]
-        self._members |= {name: self._bear(name) for name in new}
+        self._members |= {name: self._create(name) for name in new}
         self._reconcile((*gone, *new))
 
     def lose(self, *names: str) -> None:
-        """The node fails: not ready any more, but not deleted either."""
+        """Let the node of a member fail: the member is no longer ready, but not deleted."""
         self._change(names, lambda member: replace(member, ready=False))
 
     def recover(self, *names: str) -> None:
-        """Ready again."""
+        """Make a member ready again."""
         self._change(names, lambda member: replace(member, ready=True))
 
     def terminate(self, *names: str) -> None:
-        """Deletion has begun: still serving, no longer ready, until ``remove``."""
+        """Begin the deletion of a member: until ``remove`` it still serves but is not ready."""
         self._change(names, lambda member: replace(member, terminating=True))
 
     def remove(self, *names: str) -> None:
-        """Gone."""
+        """Remove a member."""
         for name in names:
             del self._members[name]
         self._reconcile(names)
 
     def replace(self, *names: str) -> None:
-        """The pod is deleted and one of the same name created: new uid, new address, in two steps."""
+        """Delete a pod and create one of the same name, with another uid and address, in two steps."""
         self.remove(*names)
-        self._members |= {name: self._bear(name) for name in names}
+        self._members |= {name: self._create(name) for name in names}
         self._reconcile(names)
 
     def _change(self, names: Iterable[str], become: Callable[[ScriptedMember], ScriptedMember]) -> None:
@@ -120,7 +120,7 @@ class ScriptedService:
             self._members[name] = become(self._members[name])
         self._reconcile(names)
 
-    def _bear(self, name: str) -> ScriptedMember:
+    def _create(self, name: str) -> ScriptedMember:
         born = self._born
         self._born += 1
         third, fourth = divmod(born, _HOSTS)

@@ -1,9 +1,9 @@
-"""Which endpoint is in which slice, decided as the endpoint-slice controller decides it.
+"""Places endpoints in slices as the endpoint-slice controller does.
 
-Endpoints that go leave holes, endpoints that come fill slices that are written anyway, then the slice that is closest
-to full and still takes them all, then new slices. Slices are written creations first, then updates, then deletions, so
-that an endpoint on the move may be seen twice. The algorithm is that of ``reconcileByPortMapping``;
-the objects that come of it are in ``projections``. Pure.
+Removed endpoints leave gaps. New endpoints go into slices that are written anyway, then into the slice that is closest
+to full and has room for all of them, then into new slices. Creations are written first, then updates, then deletions,
+so that an endpoint that moves may be in two slices for a moment. The algorithm is that of ``reconcileByPortMapping``;
+the objects are built in ``projections``. Pure.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +12,7 @@ from itertools import count
 from typing import TypeAlias
 
 PER_SLICE = 100
-"""Endpoints a slice, ``--max-endpoints-per-slice``'s default."""
+"""Endpoints per slice, the default of ``--max-endpoints-per-slice``."""
 
 Slice: TypeAlias = dict[str, None]
 """Names of members, in order."""
@@ -20,7 +20,7 @@ Slice: TypeAlias = dict[str, None]
 
 @dataclass(slots=True)
 class Writes:
-    """What to write, in this order."""
+    """The slices to write, in this order."""
 
     created: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Slices:
 
     Args:
         names: Names for new slices, shared by the families of a service.
-        per_slice: How many endpoints a slice holds at most.
+        per_slice: The maximum number of endpoints per slice.
     """
 
     def __init__(self, names: Iterator[str], per_slice: int = PER_SLICE) -> None:
@@ -44,11 +44,11 @@ class Slices:
         self._slice_of: dict[str, str] = {}
 
     def reconcile(self, wanted: Mapping[str, object], changed: Iterable[str]) -> Writes:
-        """Place new members, take out those that are no longer wanted.
+        """Place new members and take out those that are no longer wanted.
 
         Args:
-            wanted: The members that there should be, by name.
-            changed: Names of members, new, gone or different.
+            wanted: The desired members, by name.
+            changed: The names of the members that are new, removed or changed.
         """
         touched: dict[str, None] = {}
         homeless: list[str] = []
@@ -108,8 +108,8 @@ class Slices:
 
 
 def names(prefix: str) -> Iterator[str]:
-    """Names as generateName makes them, but the same in every run."""
+    """Names like those of generateName, but the same in every run."""
     letters = "bcdfghjklmnpqrstvwxz2456789"
-    for number in count(7_368_787, 7_368_787):  # coprime to 27**5: neighbours look different, none comes twice
+    for number in count(7_368_787, 7_368_787):  # coprime to 27**5: consecutive names differ visibly and none repeats
         suffix = (letters[number // len(letters) ** place % len(letters)] for place in range(5))
         yield f"{prefix}-{''.join(suffix)}"

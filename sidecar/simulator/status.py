@@ -1,7 +1,7 @@
-"""``Status`` objects: how an API server says no.
+"""``Status`` objects: how an API server refuses a request.
 
-Each function is one refusal of the real server, with its wording, reason, code and causes, because clients have been
-known to look at all of them. Who refuses what, and when, is decided elsewhere. Pure.
+Each function is one refusal of the real server, with its message, reason, code and causes, because clients look at all
+of them. What is refused, and when, is decided elsewhere. Pure.
 """
 
 from sidecar.simulator.resources import Object, Resource
@@ -19,7 +19,7 @@ GATEWAY_TIMEOUT = 504
 
 
 class RefusedError(Exception):
-    """The request ends here, with this Status as its answer."""
+    """The request ends here, with this Status as the response."""
 
     def __init__(self, status: Object) -> None:
         super().__init__(status["message"])
@@ -27,7 +27,7 @@ class RefusedError(Exception):
 
 
 def failure(code: int, reason: str, message: str, details: Object | None = None) -> Object:
-    """Any refusal; without a reason if the server has not thought of one."""
+    """Any refusal; the reason is empty where the server gives none."""
     status: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message}
     if reason:
         status["reason"] = reason
@@ -37,7 +37,7 @@ def failure(code: int, reason: str, message: str, details: Object | None = None)
 
 
 def success(resource: Resource, obj: Object) -> Object:
-    """What a deletion answers."""
+    """The response to a deletion."""
     details = _about(resource, obj["metadata"]["name"]) | {"uid": obj["metadata"]["uid"]}
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
 
@@ -48,28 +48,28 @@ def bad_request(message: str) -> Object:
 
 
 def unparsed(name: str, text: str) -> str:
-    """Go's words for text that is no number."""
+    """Go's message for text that is not a number."""
     return f'strconv.{name}: parsing "{text}": invalid syntax'
 
 
 def no_such_resource() -> Object:
-    """The API group is known, what is asked for in it is not."""
+    """The API group exists, but not the requested resource."""
     return failure(NOT_FOUND, "NotFound", "the server could not find the requested resource", {})
 
 
 def method_not_allowed() -> Object:
-    """The method makes no sense here."""
+    """The resource does not allow the method."""
     message = "the server does not allow this method on the requested resource"
     return failure(METHOD_NOT_ALLOWED, "MethodNotAllowed", message, {})
 
 
 def unauthorized() -> Object:
-    """No token, or not one that is accepted."""
+    """There is no token, or it is not accepted."""
     return failure(UNAUTHORIZED, "Unauthorized", "Unauthorized")
 
 
 def forbidden(resource: Resource, verb: str, namespace: str | None) -> Object:
-    """RBAC says no."""
+    """RBAC does not allow the request."""
     where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
     user = "system:serviceaccount:default:default"
     message = (
@@ -80,18 +80,18 @@ def forbidden(resource: Resource, verb: str, namespace: str | None) -> Object:
 
 
 def not_found(resource: Resource, name: str) -> Object:
-    """There is no such object."""
+    """The object does not exist."""
     return failure(NOT_FOUND, "NotFound", f'{resource.qualified} "{name}" not found', _about(resource, name))
 
 
 def already_exists(resource: Resource, name: str) -> Object:
-    """A creation of what is there."""
+    """The object to create already exists."""
     message = f'{resource.qualified} "{name}" already exists'
     return failure(CONFLICT, "AlreadyExists", message, _about(resource, name))
 
 
 def conflict(resource: Resource, name: str) -> Object:
-    """An update of what has changed meanwhile."""
+    """The object to update has changed in the meantime."""
     message = (
         f'Operation cannot be fulfilled on {resource.qualified} "{name}": the object has been modified; '
         "please apply your changes to the latest version and try again"
@@ -100,12 +100,12 @@ def conflict(resource: Resource, name: str) -> Object:
 
 
 def expired(message: str) -> Object:
-    """The resourceVersion is older than what the server remembers."""
+    """The resourceVersion is older than the server's history."""
     return failure(GONE, "Expired", message)
 
 
 def invalid(group: str, kind: str, field: str, detail: str, why: str = "Forbidden") -> Object:
-    """Something that can be parsed, but has a field that makes no sense. *why*: Forbidden, Required value, ..."""
+    """An object that can be parsed but has an invalid field. *why*: Forbidden, Required value, ..."""
     reason = _CAUSES[why.partition(":")[0]]
     cause = {"reason": reason, "message": f"{why}: {detail}", "field": field}
     message = f'{kind}.{group} "" is invalid: {field}: {why}: {detail}'
@@ -120,19 +120,19 @@ _CAUSES = {
 
 
 def invalid_list_options(field: str, detail: str, why: str = "Forbidden") -> Object:
-    """Parameters that can be parsed, but make no sense together."""
+    """Parameters that can be parsed but are invalid in combination."""
     return invalid("meta.k8s.io", "ListOptions", field, detail, why)
 
 
 def internal_error() -> Object:
-    """The server's own trouble, usually etcd's."""
+    """An internal failure of the server, usually of etcd."""
     message = "etcdserver: request timed out"
     details = {"causes": [{"message": message}]}
     return failure(INTERNAL_ERROR, "InternalError", f"Internal error occurred: {message}", details)
 
 
 def too_large(asked: int, current: int) -> Object:
-    """This replica has not caught up with the resourceVersion that the client has already seen."""
+    """This replica has not reached the resourceVersion that the client has already seen."""
     cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
     message = f"Timeout: Too large resource version: {asked}, current: {current}"
     return failure(GATEWAY_TIMEOUT, "Timeout", message, {"causes": [cause], "retryAfterSeconds": 1})

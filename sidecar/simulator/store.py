@@ -1,10 +1,10 @@
-"""The objects, one resourceVersion counter over all of them, and the history that watches resume from.
+"""The objects, a resourceVersion counter common to all of them, and the history from which watches resume.
 
-It is etcd and the watch cache in one, without time and without I/O: every write is one revision, a write that changes
-nothing is none, and history can be forgotten. What HTTP makes of it (statuses, events, pages) does not belong here.
+It is etcd and the watch cache in one, without a clock and without I/O: every write is one revision, a write that
+changes nothing is none, and the history can be forgotten. Statuses, events and pages do not belong here.
 
-Objects handed in belong to the store from then on: they are shared, not copied, because ten thousand endpoints are
-cheap to share and dear to copy. Whoever wants a different object puts a different object.
+Objects that are put into the store belong to it from then on. They are shared and not copied, because copying ten
+thousand endpoints would be expensive; to change an object, put another one.
 """
 
 import uuid
@@ -16,25 +16,25 @@ from operator import attrgetter
 from sidecar.simulator.resources import RESOURCES, Object, Resource, value_at
 
 START = 1000
-"""The first revision. Not 1: a server that has lived for a while has forgotten its youth."""
+"""The first revision. Not 1: the history of a server that has run for a while does not go back to its start."""
 
 HISTORY = 20_000
 """Changes kept per resource; the watch cache of a real server holds between 100 and 102,400."""
 
 CREATED = "2026-01-01T00:00:00Z"
-"""When everything was created, as far as the store knows: it reads no clock."""
+"""The creation time of every object: the store reads no clock."""
 
 Key = tuple[str, str]
-"""Namespace and name. Sorted, this is the order of lists and of synthetic events."""
+"""Namespace and name. Lists and synthetic events are sorted by it."""
 
 
 class ExpiredError(LookupError):
-    """The history asked for has been forgotten."""
+    """The requested history has been forgotten."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
-    """One write to one object: what there was and what there is."""
+    """One write to one object, with the object before and after it."""
 
     revision: int
     before: Object | None
@@ -42,18 +42,18 @@ class Change:
 
 
 class Store:
-    """Everything the server knows."""
+    """All objects of the server."""
 
     def __init__(self, *, history: int = HISTORY) -> None:
         self.revision = START
         self._history = history
         self._objects: dict[str, dict[Key, Object]] = {name: {} for name in RESOURCES}
         self._changes: dict[str, list[Change]] = {name: [] for name in RESOURCES}
-        self._floor = dict.fromkeys(RESOURCES, START)
+        self._oldest = dict.fromkeys(RESOURCES, START)
         self._cached_since = START
 
     def put(self, resource: str, obj: Object) -> Change | None:
-        """Create or replace an object; None if that changes nothing, in which case the revision stays."""
+        """Create or replace an object; if that changes nothing, return None and keep the revision."""
         metadata = dict(obj["metadata"])
         namespace = metadata.setdefault("namespace", "default")
         if "name" not in metadata:
@@ -73,7 +73,7 @@ class Store:
         return self._record(resource, before, after)
 
     def delete(self, resource: str, namespace: str, name: str) -> Change | None:
-        """Remove an object; None if there was none."""
+        """Remove an object; return None if it does not exist."""
         before = self._objects[resource].pop((namespace, name), None)
         return self._record(resource, before, None) if before else None
 
@@ -82,7 +82,7 @@ class Store:
         return self._objects[resource].get((namespace, name))
 
     def objects(self, resource: str, at: int | None = None) -> Iterator[tuple[Key, Object]]:
-        """All objects in order, as they are or as they were at a revision.
+        """All objects in order, as they are now or as they were at a revision.
 
         Raises:
             ExpiredError: That revision has been forgotten.
@@ -100,30 +100,30 @@ class Store:
         Raises:
             ExpiredError: Some of them may have been forgotten.
         """
-        if since < self._floor[resource]:
-            raise ExpiredError(f"too old resource version: {since} ({self._floor[resource]})")
+        if since < self._oldest[resource]:
+            raise ExpiredError(f"too old resource version: {since} ({self._oldest[resource]})")
         changes = self._changes[resource]
         return changes[bisect_right(changes, since, key=attrgetter("revision")) :]
 
     def watchable(self, resource: str, since: int) -> list[Change]:
-        """The same for a watch, which the cache of the server serves: it may go back less far than the history.
+        """The same for a watch, which is served from the cache; that may not go back as far as the history.
 
         Raises:
-            ExpiredError: It does not go back so far.
+            ExpiredError: The cache does not go back that far.
         """
         if since < self._cached_since:
             raise ExpiredError(f"too old resource version: {since} ({self._cached_since})")
         return self.changes(resource, since)
 
     def restart(self) -> None:
-        """Begin with an empty cache, as a server does: pages can be continued, watches from before cannot."""
+        """Begin with an empty cache, as a server does: paged lists can be continued, earlier watches cannot."""
         self._cached_since = self.revision
 
     def compact(self) -> None:
-        """Forget all history: only the present revision can still be watched from or listed at."""
+        """Forget all history: only the current revision can be listed, or watched from."""
         for resource in RESOURCES:
             self._forget(resource, keep=0)
-            self._floor[resource] = self.revision
+            self._oldest[resource] = self.revision
 
     def _raise_generation(self, resource: Resource, before: Object | None, after: Object) -> None:
         if not resource.generation:
@@ -143,7 +143,7 @@ class Store:
     def _forget(self, resource: str, keep: int) -> None:
         changes = self._changes[resource]
         if forgotten := changes[: len(changes) - keep]:
-            self._floor[resource] = forgotten[-1].revision
+            self._oldest[resource] = forgotten[-1].revision
             del changes[: len(forgotten)]
 
 

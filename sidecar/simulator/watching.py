@@ -1,7 +1,7 @@
-"""WATCH: a stream of lines that follows the store until its time is up.
+"""WATCH: a stream of lines that follows the store until its time-out.
 
-A watch has a queue of its own, fed at every change, so that history which is forgotten while it runs does not hurt it:
-only a watch that begins too late is told so, as a real server tells it, by an ERROR event in a 200.
+Every watch has a queue of its own that receives every change, so that a running watch is not affected when the history
+is forgotten. A watch that begins too late gets what a real server sends: 200 and an ERROR event.
 """
 
 import asyncio
@@ -25,23 +25,23 @@ _MATCH = "resourceVersionMatch"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """When a watch says what nobody asked for at that moment.
+    """When a watch sends bookmarks and when it ends.
 
-    A bookmark is sent only once there is a revision newer than what the watch began with, of any resource. So an idle
-    server sends none, however long one waits.
+    A bookmark is sent only after a revision, of any resource, that is newer than the beginning of the watch. So an idle
+    server never sends one.
     """
 
     bookmark_interval: float = 60.0
     """Seconds; a real server says "roughly every minute"."""
 
     bookmark_before_end: float = 2.0
-    """Seconds before the end of a watch at which a last bookmark comes; a real server's figure."""
+    """Seconds between the last bookmark and the end of a watch; a real server's figure."""
 
     longest: float = 1800.0
     """Seconds that a watch without timeoutSeconds lasts; a real server picks between this and twice this."""
 
     def next_bookmark(self, now: float, end: float) -> float:
-        """When the next bookmark is due; never, if the last one before the end is behind us."""
+        """When the next bookmark is due; never, if the last one before the end has been sent."""
         due = min(now + self.bookmark_interval, end - self.bookmark_before_end)
         return due if due > now else float("inf")
 
@@ -51,8 +51,8 @@ class Watch:
 
     Args:
         exchange: The request.
-        selection: What it is about.
-        watch_list: Mark the end of the initial events for all who asked for bookmarks, as servers from 1.34 do.
+        selection: The objects to watch.
+        watch_list: Mark the end of the initial events if bookmarks are requested, as servers from 1.34 do.
     """
 
     def __init__(self, exchange: Exchange, selection: Selection, *, watch_list: bool) -> None:
@@ -67,7 +67,7 @@ class Watch:
         self._ended = False
 
     def begin(self, store: Store) -> None:
-        """Queue what has to be said first: the state, or what happened since the revision asked for."""
+        """Queue what has to be sent first: the current state, or the changes since the requested revision."""
         query = self._exchange.target.query
         since = revision_of(query)
         self._since = since or store.revision
@@ -85,7 +85,7 @@ class Watch:
             self.refuse(status.expired(str(error)))
 
     def refuse(self, refusal: Object) -> None:
-        """Say no in the stream, where a watch that has got so far is told, and end."""
+        """Send the refusal as an event, as a real server does once the stream has begun, and end."""
         self._coming.append(events.event("ERROR", refusal))
         self.end()
 
@@ -97,7 +97,7 @@ class Watch:
             self._coming.append(events.bookmark(self.resource, store.revision, {events.INITIAL_EVENTS_END: "true"}))
 
     def offer(self, change: Change) -> None:
-        """Something has changed; a watch from the future does not hear of it."""
+        """Queue a change, unless it is not newer than the revision that the watch begins with."""
         if change.revision <= self._since:
             return
         line = events.line(self.resource, change, self._selection)
@@ -111,7 +111,7 @@ class Watch:
         self._woken.set()
 
     def cut(self, *, reset: bool) -> None:
-        """End the connection, whatever is queued."""
+        """Close the connection, whatever is queued."""
         self._exchange.cut(reset=reset)
 
     async def follow(self, store: Store, pace: Pace) -> None:
@@ -142,7 +142,7 @@ def understand(target: Target, *, watch_list: bool) -> Selection:
     """Read the parameters of a WATCH.
 
     Raises:
-        RefusedError: They make no sense, or ask for a streaming list from a server that has none.
+        RefusedError: They are invalid, or request a streaming list from a server that does not support it.
     """
     query = target.query
     number(query, "timeoutSeconds")
@@ -158,8 +158,8 @@ def understand(target: Target, *, watch_list: bool) -> Selection:
     return selection
 
 
-def fresh_enough_from(target: Target) -> int:
-    """The revision that the server must have reached before this watch begins; other watches wait as they go."""
+def minimum_revision(target: Target) -> int:
+    """The revision that the server must have reached before a streaming list begins; 0 for other watches."""
     return revision_of(target.query) if is_true(target.query, _STREAM) else 0
 
 

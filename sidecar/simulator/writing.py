@@ -1,4 +1,4 @@
-"""POST, PUT and DELETE of single objects: enough for one test to drive this server and a real one through one client.
+"""POST, PUT and DELETE of single objects: enough to drive this server and a real one with the same client.
 
 Admission, validation, defaulting, graceful deletion, PATCH and subresources do not belong here.
 """
@@ -16,19 +16,19 @@ from sidecar.simulator.store import Change, Store
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of a write."""
+    """The result of a write."""
 
     code: int
     answer: Object
     change: Change | None
-    """None if everything was so already."""
+    """None if the write changed nothing."""
 
 
 def write(store: Store, target: Target, body: bytes) -> Written:
     """Carry out a write.
 
     Raises:
-        RefusedError: It cannot be done.
+        RefusedError: The write is not possible.
     """
     match target.verb:
         case "create":

@@ -1,1 +1,1 @@
-"""The simulator is what it imitates: tests of its parts, of the whole, and beside a real server."""
+"""Tests of the simulator: its parts, the whole, and a comparison with a real server (``contract``)."""

@@ -1,7 +1,7 @@
 """A client that sees everything an API server sends: codes, headers, and lines as they come.
 
-It hides nothing and retries nothing, so that a test can say what was on the wire. It speaks to the simulator and to a
-real server alike.
+It hides nothing and retries nothing, so that a test can assert what was on the wire. It works with the simulator and
+with a real server.
 """
 
 import json
@@ -19,12 +19,12 @@ _LINE_LIMIT = 2**24
 """Bytes; a slice with 1,000 endpoints is one line."""
 
 _ANSWER_TIMEOUT = 20.0
-"""Seconds; a real server waits 3 before it says that a resourceVersion is too large."""
+"""Seconds; a real server waits 3 before it reports that a resourceVersion is too large."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back."""
+    """A response."""
 
     code: int
     headers: Mapping[str, str]
@@ -32,7 +32,7 @@ class Answer:
 
     @property
     def body(self) -> Json:
-        """The answer as JSON."""
+        """The body, parsed as JSON."""
         parsed: Json = json.loads(self.text)
         return parsed
 
@@ -68,7 +68,7 @@ class Client:
         body: Json | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Any request, answered as a whole."""
+        """Send any request and read the whole response."""
         timeout = aiohttp.ClientTimeout(total=_ANSWER_TIMEOUT)
         async with self.session.request(
             method, path, params=query, json=body, headers=headers, timeout=timeout
@@ -115,7 +115,7 @@ class Client:
 
 
 def _abandon(response: aiohttp.ClientResponse) -> None:
-    """Drop the connection of a watch that goes on: over TLS, a polite good-bye would outlast the event loop."""
+    """Abort the connection of a watch that goes on: over TLS, a clean close would outlast the event loop."""
     if response.connection is not None and response.connection.transport is not None:
         response.connection.transport.abort()
 
@@ -146,7 +146,7 @@ class Events:
 
 
 def endpoint_slice(name: str, *, labels: Mapping[str, str] | None = None, ready: bool = True) -> Json:
-    """One EndpointSlice, with nothing that a real server would fill in."""
+    """One EndpointSlice, without the fields that a server fills in."""
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",

@@ -18,7 +18,7 @@ async def simulator() -> AsyncIterator[Simulator]:
 
 @pytest.fixture
 async def local(simulator: Simulator) -> AsyncIterator[Client]:
-    """A client of it, each of whose requests has a connection of its own."""
+    """A client of the simulator with a new connection for each request."""
     connector = aiohttp.TCPConnector(force_close=True)
     async with aiohttp.ClientSession(simulator.url, connector=connector) as session:
         yield Client(session)

@@ -1,4 +1,4 @@
-"""What goes wrong on request: each fault, as a client meets it, and how long it lasts."""
+"""Each fault as a client sees it, and how long it lasts."""
 
 import asyncio
 
@@ -46,10 +46,10 @@ from tests.simulator.client import SLICES, Client, endpoint_slice, summary
     ids=lambda value: type(value).__name__ if isinstance(value, Fault) else "",
 )
 @pytest.mark.parametrize("query", [{}, {"watch": "1", "timeoutSeconds": "1"}], ids=["list", "watch"])
-async def test_answers_that_are_refusals(
+async def test_a_scripted_refusal_is_sent_once(
     simulator: Simulator, local: Client, fault: Fault, code: int, kind: str, text: str, query: dict[str, str]
 ) -> None:
-    """Once, to a list and to a watch alike; the next request is answered."""
+    """To a list and to a watch alike; the next request is served normally."""
     simulator.script(fault)
     answer = await local.send("GET", local.path(), query)
     assert (answer.code, answer.headers["Content-Type"]) == (code, kind)
@@ -58,13 +58,13 @@ async def test_answers_that_are_refusals(
     assert [request.status for request in simulator.requests] == [code, 200]
 
 
-async def test_too_many_requests_say_when_to_come_back(simulator: Simulator, local: Client) -> None:
-    """In the header, as priority-and-fairness does."""
+async def test_429_has_a_retry_after_header(simulator: Simulator, local: Client) -> None:
+    """As priority-and-fairness sends it."""
     simulator.script(TooManyRequests(retry_after=5))
     assert (await local.listed()).headers["Retry-After"] == "5"
 
 
-async def test_too_large_says_why(simulator: Simulator, local: Client) -> None:
+async def test_too_large_names_its_cause(simulator: Simulator, local: Client) -> None:
     """The cause is what clients look for."""
     simulator.script(ResourceVersionTooLarge())
     answer = await local.listed(resourceVersion="7")
@@ -72,7 +72,7 @@ async def test_too_large_says_why(simulator: Simulator, local: Client) -> None:
     assert answer.body["message"] == "Timeout: Too large resource version: 7, current: 6"
 
 
-async def test_a_fault_hits_what_it_matches(simulator: Simulator, local: Client) -> None:
+async def test_a_fault_affects_only_matching_requests(simulator: Simulator, local: Client) -> None:
     """By verb and resource, in the order of the script."""
     simulator.script(Gone(verb="watch"), InternalError(resource="pods"), BadGateway(verb="list"))
     assert (await local.listed()).code == 502
@@ -82,7 +82,7 @@ async def test_a_fault_hits_what_it_matches(simulator: Simulator, local: Client)
 
 
 async def test_a_fault_lasts_as_long_as_it_says(simulator: Simulator, local: Client) -> None:
-    """So many times, or until the server is told to behave."""
+    """A number of times, or until ``behave`` is called."""
     simulator.script(Forbidden(times=2))
     assert [(await local.listed()).code for _ in range(3)] == [403, 403, 200]
     simulator.script(Forbidden(times=FOREVER))
@@ -92,7 +92,7 @@ async def test_a_fault_lasts_as_long_as_it_says(simulator: Simulator, local: Cli
 
 
 async def test_gone_as_an_event(simulator: Simulator, local: Client) -> None:
-    """200, then what there is, then 410, then a clean end."""
+    """200, the current objects, 410, and a clean end."""
     simulator.put(SLICES, endpoint_slice("a"))
     simulator.script(GoneEvent(after=1))
     async with local.watch() as events:
@@ -103,7 +103,7 @@ async def test_gone_as_an_event(simulator: Simulator, local: Client) -> None:
 
 
 async def test_an_immediate_end(simulator: Simulator, local: Client) -> None:
-    """A clean one, of a watch that would have lasted."""
+    """A clean end of a watch that would have gone on."""
     simulator.put(SLICES, endpoint_slice("a"))
     simulator.script(ImmediateEOF())
     assert await local.watched() == []
@@ -111,7 +111,7 @@ async def test_an_immediate_end(simulator: Simulator, local: Client) -> None:
 
 @pytest.mark.parametrize("query", [{}, {"watch": "1"}], ids=["list", "watch"])
 async def test_silence(simulator: Simulator, local: Client, query: dict[str, str]) -> None:
-    """Headers, and then nothing, until the client has had enough."""
+    """Headers, and then nothing until the client gives up."""
     simulator.script(Silence())
     timeout = aiohttp.ClientTimeout(total=None, sock_read=0.1)
     async with local.session.get(local.path(), params=query, timeout=timeout) as response:
@@ -121,7 +121,7 @@ async def test_silence(simulator: Simulator, local: Client, query: dict[str, str
 
 
 async def test_silence_ends_with_the_server(simulator: Simulator, local: Client) -> None:
-    """A silent connection does not keep it from stopping."""
+    """A silent connection does not prevent the server from stopping."""
     simulator.script(Silence())
     async with local.watch() as events:
         await simulator.stop_serving()
@@ -144,14 +144,14 @@ async def test_a_line_cut_in_half(simulator: Simulator, local: Client, *, reset:
 
 
 async def test_a_list_cut_in_half(simulator: Simulator, local: Client) -> None:
-    """The client was promised more bytes."""
+    """The body is shorter than its Content-Length."""
     simulator.script(CutMidLine())
     with pytest.raises(aiohttp.ClientPayloadError):
         await local.listed()
 
 
 async def test_a_slow_drip_is_complete(simulator: Simulator, local: Client) -> None:
-    """The same bytes of a list and of a watch, however small the pieces."""
+    """A list and a watch have the same bytes, however small the pieces are."""
 
     async def seen() -> tuple[str, bytes]:
         async with local.watch() as events:
@@ -165,8 +165,8 @@ async def test_a_slow_drip_is_complete(simulator: Simulator, local: Client) -> N
     assert whole[1].endswith(b"}\n")
 
 
-async def test_a_drip_takes_its_time(simulator: Simulator, local: Client) -> None:
-    """Pieces are apart by the pause."""
+async def test_a_slow_drip_pauses_between_pieces(simulator: Simulator, local: Client) -> None:
+    """For the time that was asked for."""
     simulator.put(SLICES, endpoint_slice("a"))
     simulator.script(SlowDrip(size=200, pause=0.05))
     async with local.watch() as events:
@@ -178,8 +178,8 @@ async def test_a_drip_takes_its_time(simulator: Simulator, local: Client) -> Non
 
 
 @pytest.mark.parametrize("line", [b"not json\n", b'{"type":"SURPRISE","object":{}}\n', b"\n"])
-async def test_a_line_that_nobody_meant(simulator: Simulator, local: Client, line: bytes) -> None:
-    """Between two that are right."""
+async def test_an_inserted_line(simulator: Simulator, local: Client, line: bytes) -> None:
+    """Between two correct lines."""
     for name in "ab":
         simulator.put(SLICES, endpoint_slice(name))
     simulator.script(InsertLine(line=line, after=1))
@@ -189,16 +189,16 @@ async def test_a_line_that_nobody_meant(simulator: Simulator, local: Client, lin
     assert lines[2].startswith(b'{"type":"ADDED"')
 
 
-async def test_refused_before_any_byte(simulator: Simulator, local: Client) -> None:
-    """The journal has it with code 0."""
+async def test_a_connection_closed_before_any_byte(simulator: Simulator, local: Client) -> None:
+    """The journal has the request with code 0."""
     simulator.script(Refuse(times=FOREVER))
     with pytest.raises(aiohttp.ServerDisconnectedError):
         await local.listed()
     assert {request.status for request in simulator.requests} == {0}
 
 
-async def test_a_delayed_answer_is_the_right_one(simulator: Simulator, local: Client) -> None:
-    """Late, but as of the time when it is given."""
+async def test_a_delayed_response_is_complete(simulator: Simulator, local: Client) -> None:
+    """It has the state at the time when it is sent."""
     simulator.script(Delayed(verb="list", seconds=0.1))
     waiting = asyncio.create_task(local.listed())
     await local.get("nobody")
@@ -206,8 +206,8 @@ async def test_a_delayed_answer_is_the_right_one(simulator: Simulator, local: Cl
     assert (await waiting).names == ["a"]
 
 
-async def test_an_older_replica_goes_back_in_time(simulator: Simulator, local: Client) -> None:
-    """It lists the past, and admits what it does not know yet."""
+async def test_an_older_replica_lists_an_earlier_state(simulator: Simulator, local: Client) -> None:
+    """And responds 504 to a revision that it has not reached."""
     simulator.put(SLICES, endpoint_slice("a"))
     past = simulator.store.revision
     simulator.put(SLICES, endpoint_slice("b"))

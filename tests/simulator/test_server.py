@@ -1,6 +1,6 @@
-"""The levers of the simulator: what a test does to it, and what a client sees of that.
+"""The controls of the simulator, and what a client sees when a test uses them.
 
-What it has in common with a real server is in test_contract, what goes wrong by script in test_faults.
+What it has in common with a real server is in ``contract``, scripted faults are in ``test_faults``.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from sidecar.simulator.watching import Pace
 from tests.simulator.client import SLICES, Client, endpoint_slice, summary
 
 
-async def test_what_is_put_is_served(simulator: Simulator, local: Client) -> None:
-    """Without a request, and without await."""
+async def test_an_object_that_was_put_is_served(simulator: Simulator, local: Client) -> None:
+    """It is put without a request and without await."""
     stored = simulator.put(SLICES, endpoint_slice("a"))
     answer = await local.get("a")
     assert answer.revision == stored["metadata"]["resourceVersion"]
@@ -27,7 +27,7 @@ async def test_what_is_put_is_served(simulator: Simulator, local: Client) -> Non
     assert (await local.get("a")).code == 404
 
 
-async def test_a_watch_is_told_of_what_is_put(simulator: Simulator, local: Client) -> None:
+async def test_a_watch_receives_what_is_put(simulator: Simulator, local: Client) -> None:
     """In the order of the calls."""
     async with local.watch() as events:
         await simulator.request(verb="watch")
@@ -40,7 +40,7 @@ async def test_a_watch_is_told_of_what_is_put(simulator: Simulator, local: Clien
 
 
 async def test_a_large_service_goes_over_the_wire(simulator: Simulator, local: Client) -> None:
-    """Ten thousand endpoints, listed and watched."""
+    """Ten thousand endpoints can be listed and watched."""
     ScriptedService(simulator).scale(10_000)
     listed = (await local.listed()).body["items"]
     async with local.watch() as events:
@@ -49,8 +49,8 @@ async def test_a_large_service_goes_over_the_wire(simulator: Simulator, local: C
     assert sum(len(event["object"]["endpoints"]) for event in watched) == 10_000
 
 
-async def test_the_journal_says_what_was_asked(simulator: Simulator, local: Client) -> None:
-    """Verb, resource, namespace, parameters, code, and who it was."""
+async def test_the_journal_has_the_requests(simulator: Simulator, local: Client) -> None:
+    """With verb, resource, namespace, parameters, status, authentication and User-Agent."""
     await local.send("GET", local.path(), {"limit": "5"}, headers={"Authorization": "Bearer x", "User-Agent": "me/1"})
     await local.get("nobody", "pods")
     first, second = simulator.requests
@@ -60,7 +60,7 @@ async def test_the_journal_says_what_was_asked(simulator: Simulator, local: Clie
 
 
 async def test_a_request_can_be_waited_for(simulator: Simulator, local: Client) -> None:
-    """The count-th of a description, past or to come."""
+    """For the count-th that matches, past or future."""
     waiting = asyncio.create_task(simulator.request(lambda it: it.status == 404, verb="get", count=2))
     await local.get("one")
     await local.listed()
@@ -70,8 +70,8 @@ async def test_a_request_can_be_waited_for(simulator: Simulator, local: Client) 
     assert (await simulator.request(resource=SLICES, after=1)).verb == "list"
 
 
-async def test_only_accepted_tokens_are_let_in(local: Client, simulator: Simulator) -> None:
-    """From the next request on; a watch that runs is not looked at again."""
+async def test_only_accepted_tokens_are_authorized(local: Client, simulator: Simulator) -> None:
+    """From the next request on; a running watch is not affected."""
     simulator.accept_tokens("new")
     codes = [
         (await local.send("GET", local.path(), headers=headers)).code
@@ -81,7 +81,7 @@ async def test_only_accepted_tokens_are_let_in(local: Client, simulator: Simulat
 
 
 async def test_cut_watches_break_in_mid_stream(simulator: Simulator, local: Client) -> None:
-    """The client can tell it from an end; other requests do not notice."""
+    """The client can tell it from a clean end; other requests are not affected."""
     async with local.watch() as events:
         await simulator.request(verb="watch")
         assert simulator.watches == 1
@@ -92,8 +92,8 @@ async def test_cut_watches_break_in_mid_stream(simulator: Simulator, local: Clie
     assert simulator.watches == 0
 
 
-async def test_reset_watches_break_by_rst(simulator: Simulator, local: Client) -> None:
-    """The kernel says so."""
+async def test_watches_can_be_reset(simulator: Simulator, local: Client) -> None:
+    """The client's kernel reports ECONNRESET."""
     async with local.watch() as events:
         await simulator.request(verb="watch")
         simulator.cut_watches(reset=True)
@@ -102,7 +102,7 @@ async def test_reset_watches_break_by_rst(simulator: Simulator, local: Client) -
 
 
 async def test_ended_watches_end_cleanly(simulator: Simulator, local: Client) -> None:
-    """What is queued still comes."""
+    """After sending what is queued."""
     async with local.watch() as events:
         await simulator.request(verb="watch")
         simulator.put(SLICES, endpoint_slice("a"))
@@ -110,8 +110,8 @@ async def test_ended_watches_end_cleanly(simulator: Simulator, local: Client) ->
         assert [summary(event) async for event in events] == [("ADDED", "a")]
 
 
-async def test_a_server_that_is_away_refuses_and_comes_back(simulator: Simulator, local: Client) -> None:
-    """The same port, the same objects; watches break as if it had been killed."""
+async def test_a_stopped_server_refuses_connections_until_it_serves_again(simulator: Simulator, local: Client) -> None:
+    """On the same port, with the same objects; watches break as if the server had been killed."""
     stored = simulator.put(SLICES, endpoint_slice("a"))["metadata"]["resourceVersion"]
     port = simulator.port
     async with local.watch(resourceVersion=stored) as events:
@@ -130,7 +130,7 @@ async def test_a_server_that_is_away_refuses_and_comes_back(simulator: Simulator
 async def test_a_restart_may_lose_history(
     simulator: Simulator, local: Client, *, lose_history: bool, told_first: str
 ) -> None:
-    """A watch from before is then told 410."""
+    """An earlier watch then gets 410."""
     since = str(simulator.store.revision)
     simulator.put(SLICES, endpoint_slice("a"))
     await simulator.stop_serving()
@@ -139,8 +139,8 @@ async def test_a_restart_may_lose_history(
         assert (await anext(events))["type"] == told_first
 
 
-async def test_compaction_does_not_hurt_a_watch_that_runs(simulator: Simulator, local: Client) -> None:
-    """It has its own queue."""
+async def test_compaction_does_not_affect_a_running_watch(simulator: Simulator, local: Client) -> None:
+    """It has a queue of its own."""
     async with local.watch() as events:
         await simulator.request(verb="watch")
         simulator.put(SLICES, endpoint_slice("a"))
@@ -148,8 +148,8 @@ async def test_compaction_does_not_hurt_a_watch_that_runs(simulator: Simulator, 
         assert summary(await anext(events)) == ("ADDED", "a")
 
 
-async def test_bookmarks_come_at_intervals() -> None:
-    """To those who asked, under the newest revision of all resources, once there is one."""
+async def test_bookmarks_are_sent_at_intervals() -> None:
+    """If requested, with the newest revision of all resources, once there is a new one."""
     pace = Pace(bookmark_interval=0.05)
     async with Simulator(pace=pace) as simulator, aiohttp.ClientSession(simulator.url) as session:
         client = Client(session)
@@ -162,8 +162,8 @@ async def test_bookmarks_come_at_intervals() -> None:
     assert seen[0]["object"]["metadata"]["resourceVersion"] == str(simulator.store.revision)
 
 
-async def test_a_list_waits_for_a_revision_that_comes() -> None:
-    """As a replica does that is a moment behind."""
+async def test_a_list_waits_for_a_revision_that_is_about_to_be_reached() -> None:
+    """Like a replica that is slightly behind."""
     async with Simulator(catch_up=5) as simulator, aiohttp.ClientSession(simulator.url) as session:
         client = Client(session)
         wanted = str(simulator.store.revision + 1)
@@ -174,15 +174,15 @@ async def test_a_list_waits_for_a_revision_that_comes() -> None:
         assert (await waiting).names == ["a"]
 
 
-async def test_a_server_without_streaming_lists_says_so(local: Client) -> None:
-    """422, from which clients learn to list."""
+async def test_a_server_without_streaming_lists_refuses_them(local: Client) -> None:
+    """With 422, after which clients list."""
     answer = await local.send("GET", local.path(), {"watch": "1", "sendInitialEvents": "true"})
     (cause,) = answer.body["details"]["causes"]
     assert (answer.code, cause["field"], cause["reason"]) == (422, "sendInitialEvents", "FieldValueForbidden")
 
 
-async def test_it_speaks_tls(tmp_path: Path) -> None:
-    """With a context that it is given."""
+async def test_it_serves_tls(tmp_path: Path) -> None:
+    """With a given context."""
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     names = ["-subj", "/CN=simulator", "-addext", "subjectAltName=IP:127.0.0.1"]
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", *names]
@@ -198,15 +198,15 @@ async def test_it_speaks_tls(tmp_path: Path) -> None:
         assert (await Client(session).listed()).code == 200
 
 
-async def test_it_says_that_it_is_there(simulator: Simulator, local: Client) -> None:
-    """For clients that look before they ask."""
+async def test_it_has_health_endpoints(simulator: Simulator, local: Client) -> None:
+    """For clients that check the version or the health first."""
     assert json.loads((await local.send("GET", "/version")).text)["major"] == "1"
     assert (await local.send("GET", "/readyz")).text == "ok"
     assert simulator.requests == ()
 
 
 async def test_it_leaves_nothing_behind() -> None:
-    """No task, and nobody on the port, even while clients hold on to it."""
+    """No task and no open port, even while clients keep their connections."""
     before = asyncio.all_tasks()
     async with aiohttp.ClientSession() as session:
         async with Simulator() as simulator:

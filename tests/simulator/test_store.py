@@ -1,4 +1,4 @@
-"""The store: revisions, history, and what a watcher of a selection is told. No server, no time."""
+"""The store: revisions, history, and the events for a watch with a selector. No server, no clock."""
 
 import json
 
@@ -16,12 +16,12 @@ APP_A = select(SLICES, labels="app=a")
 
 
 def make(name: str, app: str = "a", **rest: object) -> Object:
-    """An object with as little as will do."""
+    """A minimal object."""
     return {"metadata": {"name": name, "labels": {"app": app}}, "endpoints": [], **rest}
 
 
 def seen_by_a_watch(store: Store, since: int, selection: Selection) -> list[tuple[str, str, str]]:
-    """What a watch says: type, name, revision."""
+    """The events of a watch: type, name, revision."""
     lines = [events.line(SLICES, change, selection) for change in store.changes("endpointslices", since)]
     parsed = [json.loads(line) for line in lines if line is not None]
     return [
@@ -29,8 +29,8 @@ def seen_by_a_watch(store: Store, since: int, selection: Selection) -> list[tupl
     ]
 
 
-def test_one_counter_counts_all_resources() -> None:
-    """Every write is one revision, whatever it writes."""
+def test_all_resources_share_one_revision_counter() -> None:
+    """Every write of any resource is one revision."""
     store = Store()
     store.put("endpointslices", make("a"))
     store.put("pods", make("a"))
@@ -38,8 +38,8 @@ def test_one_counter_counts_all_resources() -> None:
     assert store.revision == START + 3
 
 
-def test_a_write_that_changes_nothing_is_none() -> None:
-    """No revision, no event, the same object."""
+def test_a_write_that_changes_nothing_is_not_a_revision() -> None:
+    """There is no event, and the object is the same."""
     store = Store()
     store.put("endpointslices", make("a"))
     before = store.get("endpointslices", "default", "a")
@@ -50,13 +50,13 @@ def test_a_write_that_changes_nothing_is_none() -> None:
 
 
 def test_deleting_nothing_changes_nothing() -> None:
-    """There is no event for what was not there."""
+    """There is no event for an object that did not exist."""
     store = Store()
     assert store.delete("pods", "default", "nobody") is None
     assert store.revision == START
 
 
-def test_a_name_that_returns_has_a_new_uid() -> None:
+def test_a_recreated_object_has_a_new_uid() -> None:
     """Updates keep the uid, recreation does not."""
     store = Store()
     uids = []
@@ -83,7 +83,7 @@ def test_a_name_that_returns_has_a_new_uid() -> None:
     ],
 )
 def test_a_watch_sees_its_selection_come_and_go(before: str | None, after: str | None, event: str | None) -> None:
-    """What counts is whether the object matched and whether it matches."""
+    """It depends on whether the object matched before and matches now."""
     store = Store()
     if before:
         store.put("endpointslices", make("it", before))
@@ -96,7 +96,7 @@ def test_a_watch_sees_its_selection_come_and_go(before: str | None, after: str |
 
 
 def test_history_is_forgotten_on_request() -> None:
-    """What is now can still be asked for; what was cannot."""
+    """The current revision is still available, earlier ones are not."""
     store = Store()
     store.put("pods", make("a"))
     past = store.revision
@@ -110,8 +110,8 @@ def test_history_is_forgotten_on_request() -> None:
         list(store.objects("pods", past))
 
 
-def test_history_is_forgotten_when_there_is_too_much() -> None:
-    """The oldest goes first, and is known to be gone."""
+def test_the_oldest_history_is_forgotten_beyond_a_limit() -> None:
+    """And requests for it are refused."""
     store = Store(history=10)
     for number in range(30):
         store.put("pods", make(f"pod-{number}"))
@@ -121,7 +121,7 @@ def test_history_is_forgotten_when_there_is_too_much() -> None:
 
 
 def test_a_restart_forgets_for_watches_only() -> None:
-    """The cache is empty, the history is not."""
+    """The cache is empty, but not the history."""
     store = Store()
     store.put("pods", make("a"))
     past = store.revision
@@ -132,8 +132,8 @@ def test_a_restart_forgets_for_watches_only() -> None:
         store.watchable("pods", past)
 
 
-def test_the_generation_counts_what_matters() -> None:
-    """Labels and endpoints of a slice do, annotations do not."""
+def test_the_generation_counts_changes_of_the_content() -> None:
+    """Labels and endpoints of a slice count, annotations do not."""
     store = Store()
     generations = []
     for step in (make("a"), make("a", "b"), make("a", "b", endpoints=[{}]), make("a", "b", endpoints=[{}], other=1)):
@@ -146,8 +146,8 @@ WRITES = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["x", "y", N
 
 
 @given(writes=WRITES, back=st.integers(min_value=0, max_value=30))
-def test_the_past_is_what_it_was(writes: list[tuple[str, str | None]], back: int) -> None:
-    """A list at an older revision shows what a list then showed, and its changes lead from there to here."""
+def test_a_past_revision_shows_the_objects_of_that_time(writes: list[tuple[str, str | None]], back: int) -> None:
+    """A list at an older revision is the list of that time, and the changes since then lead to the current one."""
     store = Store()
     seen = {store.revision: dict(store.objects("pods"))}
     for name, app in writes:

@@ -16,7 +16,7 @@ SERVERS = [pytest.param("simulator"), pytest.param("real", marks=pytest.mark.clu
 
 @pytest.fixture(params=SERVERS)
 async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
-    """A client of either server, in a namespace where nobody else is."""
+    """A client of either server, in an empty namespace of its own."""
     if request.param == "simulator":
         headers = {"Authorization": "Bearer right"}
         async with (
@@ -31,7 +31,7 @@ async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
 
 @pytest.fixture(params=SERVERS)
 async def forgetful(request: pytest.FixtureRequest) -> AsyncIterator[ForgetfulServer]:
-    """A server that is told to forget its history."""
+    """A server whose history can be compacted."""
     if request.param == "simulator":
         async with Simulator() as simulator, aiohttp.ClientSession(simulator.url) as session:
             yield ForgetfulServer(Client(session, "contract"), simulator.compact)

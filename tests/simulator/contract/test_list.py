@@ -9,7 +9,7 @@ FAR = 1_000_000
 
 
 async def test_a_list_is_in_the_order_of_names_and_newer_than_its_items(client: Client) -> None:
-    """Items come by name, not by age, without kind and apiVersion, under a resourceVersion of the list's own."""
+    """Items are sorted by name, not by age, have no kind and apiVersion, and the list has its own resourceVersion."""
     revisions = await populate(client, "b", "c", "a")
     answer = await client.listed()
     assert answer.code == 200
@@ -21,14 +21,14 @@ async def test_a_list_is_in_the_order_of_names_and_newer_than_its_items(client: 
 
 
 async def test_an_empty_collection_is_an_empty_list_with_a_revision(client: Client) -> None:
-    """There is no null and no 404, and there is something to watch from."""
+    """It is neither null nor a 404, and it has a resourceVersion to watch from."""
     answer = await client.listed()
     assert (answer.code, answer.body["items"]) == (200, [])
     assert int(answer.revision) > 0
 
 
-async def test_pages_show_one_moment(client: Client) -> None:
-    """What is created between two pages is in neither, and every page has the revision of the first."""
+async def test_all_pages_show_the_same_revision(client: Client) -> None:
+    """An object created between two pages is in neither, and every page has the revision of the first."""
     await populate(client, "a", "b", "d")
     first = await client.listed(limit="2")
     await populate(client, "c")
@@ -39,22 +39,22 @@ async def test_pages_show_one_moment(client: Client) -> None:
     assert not {"continue", "remainingItemCount"} & set(second.body["metadata"])
 
 
-async def test_pages_of_a_selection_do_not_count_what_is_left(client: Client) -> None:
-    """The server does not know how much of the rest matches."""
+async def test_pages_with_a_selector_do_not_count_the_remaining_items(client: Client) -> None:
+    """The server does not know how many of the remaining objects match."""
     await populate(client, "a", "b")
     answer = await client.listed(limit="1", labelSelector="app=a")
     assert set(answer.body["metadata"]) == {"resourceVersion", "continue"}
 
 
 async def test_revision_zero_ignores_the_limit(client: Client) -> None:
-    """The cache answers, whole; on a real server only a list that waits for it makes sure that it is up to date."""
+    """The cache serves the whole list; on a real server an earlier list makes sure that the cache is up to date."""
     await populate(client, "a", "b")
     await client.listed()
     assert (await client.listed(limit="1", resourceVersion="0")).names == ["a", "b"]
 
 
 async def test_an_exact_list_shows_the_past(client: Client) -> None:
-    """With Exact, or with a limit and nothing else said, the revision is the one that is shown."""
+    """With Exact, or with a limit and no match parameter, the list shows exactly the requested revision."""
     await populate(client, "a")
     past = (await client.listed()).revision
     await populate(client, "b")
@@ -82,7 +82,7 @@ async def test_an_exact_list_shows_the_past(client: Client) -> None:
     ],
 )
 async def test_label_selectors(client: Client, selector: str, names: list[str]) -> None:
-    """The negative forms match what has no such label."""
+    """The negative forms also match objects without the label."""
     labels = {"one": {"app": "a"}, "two": {"app": "a", "tier": "2"}, "three": {"app": "b"}, "four": {"other": "x"}}
     for name, of in labels.items():
         await client.create(endpoint_slice(name, labels=of))
@@ -94,14 +94,14 @@ async def test_label_selectors(client: Client, selector: str, names: list[str]) 
     [("metadata.name=a", ["a"]), ("metadata.name!=a", ["b"]), ("metadata.name==a,metadata.name=b", [])],
 )
 async def test_field_selectors(client: Client, selector: str, names: list[str]) -> None:
-    """Names can be selected."""
+    """Objects can be selected by name."""
     await populate(client, "a", "b")
     assert (await client.listed(fieldSelector=selector)).names == names
 
 
 @pytest.mark.parametrize("match", [{"resourceVersionMatch": "NotOlderThan"}, {"resourceVersionMatch": "Exact"}, {}])
-async def test_a_list_from_the_future_times_out(client: Client, match: dict[str, str]) -> None:
-    """504 with the cause that clients look for, and when to come back."""
+async def test_a_list_at_a_future_revision_times_out(client: Client, match: dict[str, str]) -> None:
+    """504 with the cause that clients look for, and when to try again."""
     future = str(int((await client.listed()).revision) + FAR)
     answer = await client.listed(resourceVersion=future, **match)
     cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
@@ -111,8 +111,8 @@ async def test_a_list_from_the_future_times_out(client: Client, match: dict[str,
     assert answer.headers["Retry-After"] == "1"
 
 
-async def test_endpoints_come_with_a_warning(client: Client) -> None:
-    """They are deprecated, and every answer says so."""
+async def test_responses_about_endpoints_have_a_deprecation_warning(client: Client) -> None:
+    """Endpoints are deprecated, and every response says so."""
     answer = await client.listed("endpoints")
     assert (answer.body["kind"], answer.headers["Warning"]) == (
         "EndpointsList",
@@ -120,14 +120,14 @@ async def test_endpoints_come_with_a_warning(client: Client) -> None:
     )
 
 
-async def test_people_get_line_breaks(client: Client) -> None:
-    """A server knows them by their programs; so a Status may have many lines."""
+async def test_programs_that_people_use_get_indented_json(client: Client) -> None:
+    """The server recognizes them by their User-Agent; so a Status may have several lines."""
     answer = await client.send("GET", client.path(name="nobody"), headers={"User-Agent": "curl/8.0"})
     assert answer.text.startswith('{\n  "kind": "Status",\n')
 
 
 async def test_a_large_list_is_compressed(client: Client) -> None:
-    """Above 128 KiB, for those who accept it."""
+    """Above 128 KiB, if the client accepts gzip."""
     body = endpoint_slice("large")
     body["endpoints"] = [{"addresses": [f"10.0.{n // 250}.{n % 250 + 1}"], "hostname": "h" * 60} for n in range(1000)]
     await client.create(body)

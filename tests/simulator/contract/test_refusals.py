@@ -5,8 +5,8 @@ import pytest
 from tests.simulator.client import Client, endpoint_slice
 
 
-async def test_what_is_not_there(client: Client) -> None:
-    """404 with a Status that says what was looked for."""
+async def test_an_object_that_does_not_exist_is_not_found(client: Client) -> None:
+    """404 with a Status that names the object."""
     answer = await client.get("nobody")
     message = 'endpointslices.discovery.k8s.io "nobody" not found'
     details = {"name": "nobody", "group": "discovery.k8s.io", "kind": "endpointslices"}
@@ -27,13 +27,13 @@ async def test_what_is_not_there(client: Client) -> None:
         ("/unheard/of", "text/plain; charset=utf-8"),
     ],
 )
-async def test_paths_that_nobody_serves(client: Client, path: str, kind: str) -> None:
-    """An API group that is known says so in a Status, one that is not in plain text."""
+async def test_unknown_paths_are_not_found(client: Client, path: str, kind: str) -> None:
+    """Within a known API group the response is a Status, elsewhere plain text."""
     answer = await client.send("GET", path)
     assert (answer.code, answer.headers["Content-Type"]) == (404, kind)
 
 
-async def test_a_wrong_token(client: Client) -> None:
+async def test_a_wrong_token_is_unauthorized(client: Client) -> None:
     """401 with a Status."""
     answer = await client.send("GET", client.path(), headers={"Authorization": "Bearer wrong"})
     assert (answer.code, answer.body["reason"]) == (401, "Unauthorized")
@@ -58,15 +58,15 @@ async def test_a_wrong_token(client: Client) -> None:
         ({"resourceVersionMatch": "NotOlderThan", "watch": "1"}, 422, "ListOptions.meta.k8s.io"),
     ],
 )
-async def test_parameters_that_make_no_sense(client: Client, query: dict[str, str], code: int, message: str) -> None:
-    """400 if they cannot be parsed, 422 if they do not go together."""
+async def test_invalid_parameters_are_refused(client: Client, query: dict[str, str], code: int, message: str) -> None:
+    """400 if they cannot be parsed, 422 if the combination is invalid."""
     answer = await client.send("GET", client.path(), query)
     assert (answer.code, answer.body["code"]) == (code, code)
     assert answer.body["message"].startswith(message)
 
 
-async def test_writes_that_are_refused(client: Client) -> None:
-    """What exists is not created, what has changed is not overwritten, names must agree."""
+async def test_conflicting_writes_are_refused(client: Client) -> None:
+    """An existing object is not created again, a changed one is not overwritten, and names must match the path."""
     created = (await client.create(endpoint_slice("a"))).body
     changed = await client.update(endpoint_slice("a", ready=False))
     twice = await client.create(endpoint_slice("a"))
@@ -82,16 +82,16 @@ async def test_writes_that_are_refused(client: Client) -> None:
     ]
 
 
-async def test_a_deletion_answers_with_a_status(client: Client) -> None:
-    """Success, and whom it was."""
+async def test_a_deletion_responds_with_a_status(client: Client) -> None:
+    """Success, with the uid of the deleted object."""
     created = (await client.create(endpoint_slice("a"))).body
     answer = await client.delete("a")
     assert (answer.code, answer.body["status"]) == (200, "Success")
     assert answer.body["details"]["uid"] == created["metadata"]["uid"]
 
 
-async def test_one_who_comes_back_is_someone_else(client: Client) -> None:
-    """The same name, a new uid."""
+async def test_a_recreated_object_has_a_new_uid(client: Client) -> None:
+    """Although it has the same name."""
     first = (await client.create(endpoint_slice("a"))).body
     await client.delete("a")
     second = (await client.create(endpoint_slice("a"))).body

@@ -12,7 +12,7 @@ WATCH_LIST = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan
 
 
 async def until_added(client: Client, events: Events, name: str) -> list[Json]:
-    """The events of a watch before that of a slice that is created now: what there is to say without waiting."""
+    """The events that a watch sends before that of a slice that is created now."""
     await populate(client, name)
     seen = [await anext(events)]
     while summary(seen[-1]) != ("ADDED", name):
@@ -20,8 +20,8 @@ async def until_added(client: Client, events: Events, name: str) -> list[Json]:
     return seen[:-1]
 
 
-async def test_a_watch_goes_on_where_the_list_ended(client: Client) -> None:
-    """Every change after the list, once, in order, under the revision that the write was told."""
+async def test_a_watch_continues_where_the_list_ended(client: Client) -> None:
+    """Every change after the list, once, in order, with the revision that the write returned."""
     await populate(client, "old")
     listed = (await client.listed()).revision
     async with client.watch(resourceVersion=listed) as events:
@@ -36,8 +36,8 @@ async def test_a_watch_goes_on_where_the_list_ended(client: Client) -> None:
     assert seen[2]["object"]["endpoints"] == added.body["endpoints"]
 
 
-async def test_what_changes_nothing_is_no_event(client: Client) -> None:
-    """An update with what is there already keeps the resourceVersion and tells nobody."""
+async def test_an_update_that_changes_nothing_sends_no_event(client: Client) -> None:
+    """An update with an identical object keeps the resourceVersion."""
     (before,) = await populate(client, "a")
     same = await client.update(endpoint_slice("a"))
     await populate(client, "b")
@@ -47,7 +47,7 @@ async def test_what_changes_nothing_is_no_event(client: Client) -> None:
 
 
 async def test_an_object_that_stops_matching_is_deleted_for_the_watcher(client: Client) -> None:
-    """It is shown as it last matched, under the revision of the change; one that begins to match is ADDED."""
+    """The event has the last matching object and the revision of the change; one that begins to match is ADDED."""
     (since,) = await populate(client, "a")
     out = await client.update(endpoint_slice("a", labels={"app": "b"}, ready=False))
     back = await client.update(endpoint_slice("a", labels={"app": "a"}, ready=False))
@@ -60,8 +60,8 @@ async def test_an_object_that_stops_matching_is_deleted_for_the_watcher(client: 
 
 
 @pytest.mark.parametrize("query", [{}, {"resourceVersion": "0"}], ids=["unset", "zero"])
-async def test_a_watch_from_nowhere_begins_with_what_there_is(client: Client, query: dict[str, str]) -> None:
-    """Synthetic ADDED events in the order of names, so that their revisions do not rise."""
+async def test_a_watch_without_a_revision_begins_with_the_current_state(client: Client, query: dict[str, str]) -> None:
+    """Synthetic ADDED events are sorted by name, so that their revisions are not in order."""
     await populate(client, "b", "a")
     async with client.watch(**query) as events:
         seen = await until_added(client, events, "later")
@@ -70,8 +70,8 @@ async def test_a_watch_from_nowhere_begins_with_what_there_is(client: Client, qu
 
 
 @pytest.mark.slow
-async def test_a_bookmark_comes_before_the_end(client: Client) -> None:
-    """An object with nothing but kind and revision, which is past everything that was left out."""
+async def test_a_bookmark_is_sent_before_the_end(client: Client) -> None:
+    """An object with nothing but kind and revision, which is newer than all changes that did not match."""
     (since,) = await populate(client, "a")
     query = {"timeoutSeconds": "3", "allowWatchBookmarks": "true", "fieldSelector": "metadata.name=a"}
     async with client.watch(resourceVersion=since, **query) as events:
@@ -85,15 +85,15 @@ async def test_a_bookmark_comes_before_the_end(client: Client) -> None:
 
 
 @pytest.mark.slow
-async def test_there_is_no_bookmark_while_there_is_nothing_new(client: Client) -> None:
-    """An idle watch is silent to its end: that is no sign of a dead connection. What it began with is not new."""
+async def test_no_bookmark_is_sent_while_nothing_changes(client: Client) -> None:
+    """An idle watch sends nothing until its end, so that silence does not mean a dead connection."""
     (since, _) = await populate(client, "a", "b")
     query = {"timeoutSeconds": "3", "allowWatchBookmarks": "true", "fieldSelector": "metadata.name=a"}
     assert await client.watched(resourceVersion=since, **query) == []
 
 
-async def test_a_watch_from_nowhere_marks_the_end_of_what_there_was(client: Client) -> None:
-    """For those who ask for bookmarks, as if they had asked for a streaming list."""
+async def test_a_watch_without_a_revision_marks_the_end_of_the_initial_events(client: Client) -> None:
+    """If bookmarks are requested, as in a streaming list."""
     await populate(client, "a")
     async with client.watch(allowWatchBookmarks="true") as events:
         seen = await until_added(client, events, "later")
@@ -101,8 +101,8 @@ async def test_a_watch_from_nowhere_marks_the_end_of_what_there_was(client: Clie
     assert seen[-1]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
 
 
-async def test_a_watch_ends_cleanly_when_its_time_is_up(client: Client) -> None:
-    """No error and no bookmark that nobody asked for."""
+async def test_a_watch_ends_cleanly_after_its_timeout(client: Client) -> None:
+    """Without an error, and without a bookmark that was not requested."""
     (since,) = await populate(client, "a")
     clock = asyncio.get_running_loop().time
     began = clock()
@@ -110,8 +110,8 @@ async def test_a_watch_ends_cleanly_when_its_time_is_up(client: Client) -> None:
     assert 0.5 < clock() - began < 3
 
 
-async def test_a_watch_from_the_future_waits(client: Client) -> None:
-    """It is not refused; it just has nothing to say, whatever happens until then."""
+async def test_a_watch_from_a_future_revision_waits(client: Client) -> None:
+    """It is not refused, and sends no event until that revision is reached."""
     future = str(int((await client.listed()).revision) + FAR)
     async with client.watch(resourceVersion=future, timeoutSeconds="1") as events:
         await populate(client, "a")
@@ -119,7 +119,7 @@ async def test_a_watch_from_the_future_waits(client: Client) -> None:
 
 
 async def test_a_streaming_list_ends_with_a_bookmark(client: Client) -> None:
-    """Servers from 1.34 do it; ``Simulator(watch_list=False)``, the default, answers 422 as those between did."""
+    """As on servers from 1.34; ``Simulator(watch_list=False)``, the default, responds 422 like older ones."""
     revisions = await populate(client, "a", "b")
     async with client.watch(**WATCH_LIST) as events:
         seen = await until_added(client, events, "later")
@@ -128,22 +128,22 @@ async def test_a_streaming_list_ends_with_a_bookmark(client: Client) -> None:
     assert int(revision(seen[-1])) >= max(map(int, revisions))
 
 
-async def test_a_streaming_list_from_the_future_is_refused_in_the_stream(client: Client) -> None:
+async def test_a_streaming_list_from_a_future_revision_is_refused_in_the_stream(client: Client) -> None:
     """200, and the 504 as an ERROR event."""
     future = str(int((await client.listed()).revision) + FAR)
     (event,) = await client.watched(timeoutSeconds="1", resourceVersion=future, **WATCH_LIST)
     assert (event["type"], event["object"]["code"], event["object"]["reason"]) == ("ERROR", 504, "Timeout")
 
 
-async def test_without_initial_events_there_are_none(client: Client) -> None:
-    """``sendInitialEvents=false`` starts at the present."""
+async def test_initial_events_can_be_switched_off(client: Client) -> None:
+    """``sendInitialEvents=false`` starts at the current revision."""
     await populate(client, "a")
     async with client.watch(**WATCH_LIST | {"sendInitialEvents": "false"}) as events:
         assert await until_added(client, events, "later") == []
 
 
-async def test_a_forgotten_revision(forgetful: ForgetfulServer) -> None:
-    """A watch is told 410 in a 200; a list and a page by their code, and the page is offered a way to go on."""
+async def test_a_compacted_revision_is_expired(forgetful: ForgetfulServer) -> None:
+    """A watch gets 200 and a 410 event, a list and a page get 410; the page also gets a token to continue with."""
     client = forgetful.client
     (since, *_) = await populate(client, "a", "b", "c")
     page = await client.listed(limit="1")
@@ -164,14 +164,14 @@ async def test_a_forgotten_revision(forgetful: ForgetfulServer) -> None:
 
 
 @pytest.mark.parametrize(("value", "watches"), [("", True), ("yes", True), ("0", False), ("False", False)])
-async def test_whatever_is_not_false_is_true(client: Client, value: str, watches: bool) -> None:
+async def test_a_boolean_parameter_is_true_unless_it_is_false_or_0(client: Client, value: str, watches: bool) -> None:
     """``watch=`` is a watch."""
     await populate(client, "a")
     async with client.watch(watch=value) as answer:
         assert ("type" in await anext(answer)) is watches
 
 
-async def test_a_name_is_not_watched(client: Client) -> None:
-    """``watch`` on one object is a plain GET."""
+async def test_watch_is_ignored_for_a_single_object(client: Client) -> None:
+    """``watch`` on one object is an ordinary GET."""
     await populate(client, "a")
     assert (await client.send("GET", client.path(name="a"), {"watch": "1"})).body["kind"] == "EndpointSlice"

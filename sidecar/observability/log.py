@@ -1,9 +1,9 @@
-"""Log lines: one JSON object a line on stdout, and never a reason to wait.
+"""The log: one JSON object per line on stdout, written without ever blocking the event loop.
 
-A stdout that nobody reads blocks the writer; on the event loop that would stop the watch (measured: 1.5 s for a pipe
-blocked for 1.5 s). So a line is written at once only into a pipe that has room for it. From the first one on for which
-that cannot be said, lines go into a bounded queue and one thread writes them; what does not fit is counted and dropped.
-Lines of the standard library's logging (asyncio, aiohttp) take the same way.
+When nobody reads stdout, a write to it blocks; on the event loop that would stop the watch (measured: 1.5 s for a pipe
+that was blocked for 1.5 s). So a line is written directly only into a pipe that has room for it. From the first line on
+for which that is not certain, lines go into a bounded queue and a thread writes them; lines that do not fit are dropped
+and counted. Records of the standard library's logging (asyncio, aiohttp) are written in the same way.
 """
 
 from __future__ import annotations
@@ -26,97 +26,115 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CAPACITY = 10_000
-"""Lines; about 3 MB at most."""
+"""Lines in the queue; at most about 3 MB."""
 
 FLUSH_SECONDS = 0.3
-"""How long the end of the program waits for the rest to be written."""
+"""How long the end of the program waits for the queued lines to be written."""
 
 LEVELS = ("debug", "info", "warning", "error")
 
 
 class Writer:
-    """A file that takes lines without waiting.
+    """A file that accepts lines without blocking.
 
     Args:
-        out: where the lines go.
-        dropped: called for each line that does not fit.
+        out: where the lines are written.
+        dropped: called for each line that is lost.
     """
 
     def __init__(self, out: TextIO, dropped: Callable[[], None]) -> None:
         self._out = out
         self._dropped = dropped
-        self._pipe = _pipe(out)
+        self._descriptor = _descriptor(out)
         self._room = select.poll()
-        if self._pipe is not None:
-            self._room.register(self._pipe, select.POLLOUT)
-        self._lines: queue.Queue[str | None] = queue.Queue(CAPACITY)
+        if self._descriptor is not None:
+            self._room.register(self._descriptor, select.POLLOUT)
+        self._is_pipe = self._descriptor is not None and stat.S_ISFIFO(os.fstat(self._descriptor).st_mode)
+        self._lines: queue.Queue[bytes | None] = queue.Queue(CAPACITY)
         self._thread: threading.Thread | None = None
+        self._given_up = False
 
     def write(self, line: str) -> None:
-        """Take a line (or a piece of one)."""
+        """Accept a line, or a piece of one."""
         body = line.encode(errors="backslashreplace")
         if self._thread is None and self._write_now(body):
             return
         if self._thread is None:
-            self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
+            self._thread = threading.Thread(target=self._write_queued, name="log", daemon=True)
             self._thread.start()
         try:
-            self._lines.put_nowait(body.decode())
+            self._lines.put_nowait(body)
         except queue.Full:
             self._dropped()
 
     def flush(self) -> None:
-        """Nothing: a line is written at once, or the thread flushes."""
+        """Do nothing: a line has been written, or the thread will write it."""
 
     def close(self) -> None:
-        """Write what is left, if it is read in time."""
+        """Write what is queued, as far as stdout is read in time."""
         if self._thread is None:
             return
-        try:
+        with suppress(queue.Full):
             self._lines.put_nowait(None)
-        except queue.Full:
-            return
-        self._thread.join(FLUSH_SECONDS)
+            self._thread.join(FLUSH_SECONDS)
+        self._given_up = True
 
     def _write_now(self, line: bytes) -> bool:
-        """Write *line* if that cannot block: a pipe that is writable has room for PIPE_BUF bytes (pipe(7))."""
-        if self._pipe is None or len(line) > select.PIPE_BUF or not self._room.poll(0):
+        """Write *line* if that cannot block: a writable pipe has room for PIPE_BUF bytes (pipe(7))."""
+        if self._descriptor is None or not self._is_pipe or len(line) > select.PIPE_BUF or not self._room.poll(0):
             return False
-        with suppress(OSError):
-            os.write(self._pipe, line)
+        try:
+            os.write(self._descriptor, line)
+        except BlockingIOError:  # another process has filled it meanwhile
+            return False
+        except OSError:
+            self._dropped()
         return True
 
-    def _write_all(self) -> None:
-        with suppress(OSError, ValueError):  # the reader is gone; so is the use of saying so
-            while (line := self._lines.get()) is not None:
-                self._out.write(line)
-                if self._lines.empty():
-                    self._out.flush()
-            self._out.flush()
+    def _write_queued(self) -> None:
+        """Write lines until the end. A line that cannot be written is lost, and the next one is tried."""
+        while not self._given_up and (line := self._lines.get()) is not None:
+            try:
+                self._write_whole(line)
+            except (OSError, ValueError):  # the reader is gone, the disk is full, the file is closed
+                self._dropped()
+
+    def _write_whole(self, line: bytes) -> None:
+        if self._descriptor is None:
+            self._out.write(line.decode())
+            return
+        while line:
+            try:
+                line = line[os.write(self._descriptor, line) :]
+            except BlockingIOError:  # stdout is non-blocking: a terminal or a pipe that another process made so
+                self._room.poll()
 
 
-class Relay(logging.Handler):
-    """Gives the standard library's log records to structlog. Its own ProcessorFormatter would be 0.2 MB for that."""
+class StandardLogs(logging.Handler):
+    """Passes the records of the standard library's logging to structlog, whose own handler would take 0.2 MB."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Say it like a line of ours, with one of the levels that everybody knows."""
+        """Log a record as one of ours, with one of the usual levels. Whatever is wrong with it is not raised."""
         level = min(max(record.levelno // 10, 1), 5) * 10
-        structlog.get_logger().log(level, record.getMessage(), exc_info=record.exc_info)
+        try:
+            message = record.getMessage()
+        except Exception:  # noqa: BLE001 - formatting runs code of the arguments
+            message = f"{record.msg} (its arguments do not fit)"
+        structlog.get_logger().log(level, message, exc_info=record.exc_info)
 
 
 def _json(line: object, default: Callable[[object], object]) -> str:
-    """*line* as JSON, by msgspec because it is quicker; the standard library takes every text in return."""
+    """*line* as JSON: by msgspec, which is faster, or by the standard library, which accepts any text."""
     try:
         return msgspec.json.encode(line, enc_hook=default).decode()
     except UnicodeEncodeError:  # the name of a file that is not UTF-8
         return json.dumps(line, default=default)
 
 
-def _pipe(out: TextIO) -> int | None:
-    """The pipe that *out* writes to, if it is one: a container's stdout is."""
+def _descriptor(out: TextIO) -> int | None:
+    """The file descriptor of *out*, if it has one."""
     with suppress(OSError):
-        number = out.fileno()
-        return number if stat.S_ISFIFO(os.fstat(number).st_mode) else None
+        return out.fileno()
     return None
 
 
@@ -126,11 +144,11 @@ def configure(level: str, form: str, *, dropped: Callable[[], None], out: TextIO
     Args:
         level: the lowest of ``LEVELS`` that is written.
         form: ``json`` or ``console``.
-        dropped: called for each line that is dropped.
-        out: where to, stdout by default.
+        dropped: called for each line that is lost.
+        out: where the lines are written, stdout by default.
 
     Returns:
-        The writer, to close at the end.
+        The writer, to be closed at the end.
     """
     writer = Writer(out or sys.stdout, dropped)
     render: structlog.typing.Processor = (
@@ -150,5 +168,5 @@ def configure(level: str, form: str, *, dropped: Callable[[], None], out: TextIO
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", writer)),  # it only writes and flushes
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=max(number, logging.WARNING), handlers=[Relay()], force=True)
+    logging.basicConfig(level=max(number, logging.WARNING), handlers=[StandardLogs()], force=True)
     return writer

@@ -40,33 +40,32 @@ class Walkthrough:
         self._simulator = Simulator()
         self._service = ScriptedService(self._simulator, ports={"cluster": 7800})
 
-    async def run(self) -> None:
-        """Run the script to its end, and stop the sidecar whatever happens."""
+    async def run(self) -> int:
+        """Run the script to its end, stop the sidecar whatever happens, and return the sidecar's exit code."""
         async with self._simulator:
             self._service.scale(1)
-            _print(f"A service with one member. Its files are kept in {self._directory}")
+            _print(f"A service with one member. Until the demo ends, its files are in {self._directory}")
             sidecar = await self._start()
             printing = [asyncio.create_task(self._print_log(sidecar)), asyncio.create_task(self._print_file())]
+            script = asyncio.create_task(self._play())
+            ended = asyncio.create_task(sidecar.wait())
             try:
-                if await self._first_file(sidecar):
-                    await self._play()
+                done, _ = await asyncio.wait({script, ended}, return_when=asyncio.FIRST_COMPLETED)
+                if script in done:
+                    script.result()
             finally:
+                script.cancel()
                 with suppress(ProcessLookupError):
                     sidecar.terminate()
-                code = await sidecar.wait()
+                code = await ended
                 for task in printing:
                     task.cancel()
                 _print(f"The sidecar has ended with exit code {code}.")
-
-    async def _first_file(self, sidecar: asyncio.subprocess.Process) -> bool:
-        """Wait for the first file; False if the sidecar ended before it wrote one."""
-        shown, ended = asyncio.create_task(self._file_shown.wait()), asyncio.create_task(sidecar.wait())
-        await asyncio.wait({shown, ended}, return_when=asyncio.FIRST_COMPLETED)
-        ended.cancel()
-        shown.cancel()
-        return self._file_shown.is_set()
+        return code
 
     async def _play(self) -> None:
+        """Wait for the first file, and then change the service step by step."""
+        await self._file_shown.wait()
         script: list[tuple[float, str, Callable[[], object]]] = [
             (6, "The service scales to 2.", lambda: self._service.scale(2)),
             (6, "The service scales to 4.", lambda: self._service.scale(4)),

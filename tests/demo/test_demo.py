@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +36,28 @@ def test_a_signal_stops_the_demo_and_its_sidecar(number: signal.Signals) -> None
         rest = demo.stdout.read()
         assert demo.wait(10) == 0
     assert "ended with exit code 0" in rest
+
+
+def test_the_demo_fails_if_its_sidecar_fails() -> None:
+    """The address of the status is in use, so that the sidecar ends: exit code 1, without waiting for the script."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        command = [*COMMAND, "60", "--listen", f"127.0.0.1:{taken.getsockname()[1]}"]
+        demo = subprocess.run(command, capture_output=True, text=True, timeout=40, check=False)
+    assert demo.returncode == 1
+    assert "The sidecar has ended with exit code 2." in demo.stdout
+
+
+def test_the_files_are_where_the_demo_says_until_it_ends() -> None:
+    """They are deleted afterwards, as the text says."""
+    with subprocess.Popen([*COMMAND, "60"], stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout
+        found = re.fullmatch(r"\* .* Until the demo ends, its files are in (\S+)\n", demo.stdout.readline())
+        assert found
+        directory = Path(found[1])
+        for line in demo.stdout:
+            if "10.244.0.1" in line:
+                break
+        assert {"hosts.txt", "members.json", "hazelcast.yaml"} <= {file.name for file in directory.iterdir()}
+        demo.terminate()
+        demo.stdout.read()
+    assert not directory.exists()

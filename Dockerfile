@@ -67,5 +67,7 @@ USER 65532:65532
 WORKDIR /
 EXPOSE 9466
 
-ENTRYPOINT ["/opt/membership-sidecar/bin/membership-sidecar"]
+# The kernel drops a signal to the first process of a container as long as that has no handler for it, which would cost a
+# pod that is deleted while it starts its whole grace period. A blocked signal waits until the program can handle it.
+ENTRYPOINT ["env", "--block-signal=TERM,INT", "/opt/membership-sidecar/bin/membership-sidecar"]
 CMD ["run"]

@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit code: 0 done or told to stop, 2 bad configuration, 1 anything else."""
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))  # the image starts with them blocked
     arguments, unknown = _parser().parse_known_args(sys.argv[1:] if argv is None else argv)
     try:
         return _command(arguments, unknown)

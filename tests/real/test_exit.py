@@ -28,14 +28,14 @@ STARTUP_MS = (0, 50, 100, 200, 300, 400, 500, 600, 800)
 """Moments of the startup at which it is told to end, which takes half a second in all."""
 
 
-def handles_signals(pid: int) -> bool:
-    """Whether the process has handlers for all of ``SIGNALS`` (proc_pid_status(5))."""
+def has_all_signals_in(pid: int, mask: str) -> bool:
+    """Whether all of ``SIGNALS`` are in this mask of the process, such as SigCgt or SigBlk (proc_pid_status(5))."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
         return False
-    caught = int(re.findall(r"^SigCgt:\s*(\w+)$", status, re.MULTILINE)[0], 16)
-    return all(caught >> (number - 1) & 1 for number in SIGNALS)
+    found = int(re.findall(rf"^{mask}:\s*(\w+)$", status, re.MULTILINE)[0], 16)
+    return all(found >> (number - 1) & 1 for number in SIGNALS)
 
 
 def kubeconfig_to_nowhere(directory: Path) -> Path:
@@ -107,10 +107,23 @@ async def test_told_to_end_while_it_starts_it_ends(
     for delay in moments:
         one = sidecar(tmp_path / str(delay), kubeconfig, "--service=web")
         one.spawn()
-        await one.until(lambda one=one: handles_signals(one.pid))  # type: ignore[misc]
+        await one.until(lambda one=one: has_all_signals_in(one.pid, "SigCgt"))  # type: ignore[misc]
         await asyncio.sleep(delay / 1000)  # it is this moment that is tried
         assert await one.stop(number) < END_SECONDS
         assert one.complaints.read_text() == ""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+async def test_a_signal_before_the_first_line_is_not_lost(
+    tmp_path: Path, sidecar: type[Sidecar], number: signal.Signals
+) -> None:
+    """The image starts the program with the signals blocked: one that comes too early is handled a moment later."""
+    blocking = ("env", "--block-signal=TERM,INT")
+    one = sidecar(tmp_path, kubeconfig_to_nowhere(tmp_path), "--service=web", within=blocking)
+    one.spawn()
+    await one.until(lambda: has_all_signals_in(one.pid, "SigBlk"))
+    await one.stop(number)
+    assert one.complaints.read_text() == ""
 
 
 async def test_told_twice_it_ends_at_once(tmp_path: Path, sidecar: type[Sidecar]) -> None:

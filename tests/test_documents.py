@@ -17,6 +17,7 @@ import yaml
 from sidecar import __version__
 from sidecar.cli import main, parse
 from sidecar.observability.metrics import Metrics
+from sidecar.observability.status import Status
 from sidecar.settings.options import OPTIONS
 
 ROOT = Path(__file__).parent.parent
@@ -68,6 +69,15 @@ def test_every_variable_exists(text: str) -> None:
     """Likewise."""
     known = {option.variable for option in OPTIONS} | {"MEMBERSHIP_CONFIG"}
     assert set(re.findall(r"MEMBERSHIP_[A-Z_]*[A-Z]", text)) <= known
+
+
+@documents
+def test_every_field_of_the_status_exists(text: str) -> None:
+    """Likewise."""
+    named = re.findall(r"((?:`\w+`(?:, | and | or )?)+)\s+in\s+`/status`", " ".join(text.split()))
+    assert {field for names in named for field in re.findall(r"\w+", names)} - {"and", "or"} <= {
+        *Status.__struct_fields__
+    }
 
 
 @documents

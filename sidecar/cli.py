@@ -70,10 +70,10 @@ def _command(arguments: argparse.Namespace, unknown: Sequence[str]) -> int:
         return 0
     if arguments.command == "demo":
         try:
-            from sidecar.demo import run  # noqa: PLC0415 - the daemon never imports the simulator
+            from sidecar.demo import run as demo  # noqa: PLC0415 - the daemon never imports the simulator
         except ImportError as error:
             raise SidecarError("The demo is not in the image: run python -m sidecar demo in a checkout.") from error
-        return run.main(arguments.listen, arguments.seconds)
+        return demo.main(arguments.listen, arguments.seconds)
     if arguments.command == "check":
         from sidecar.check import command  # noqa: PLC0415 - nor is that
 

@@ -9,13 +9,16 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.api import Json
 from tests.cluster.node.machine import Machine
 from tests.pods.scene import PATIENCE, Scene, until
 from tests.pods.workload import IMAGE, RESTRICTED, bare_pod
+
+if TYPE_CHECKING:
+    from tests.cluster.api import Json
 
 END_SECONDS = 10.0
 """It takes a fraction of a second, on a machine that is not busy."""

@@ -1,6 +1,5 @@
 """A scripted service: the objects after each command. Tested with a store alone, without a server."""
 
-
 import pytest
 
 from sidecar.simulator import ScriptedService, Store

@@ -21,8 +21,9 @@ from tests.support.builders import HAZELCAST_0, Json, encoded, metadata_of
 from tests.support.strategies import VALUES, spoiled
 
 if TYPE_CHECKING:
-    from sidecar.membership.member import Member
     import random
+
+    from sidecar.membership.member import Member
 
 HZ, MANAGEMENT = {"name": "hazelcast", "port": 5701}, {"name": "management", "port": 8080}
 

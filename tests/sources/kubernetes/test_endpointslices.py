@@ -21,8 +21,9 @@ from sidecar.sources.kubernetes.objects import Projection, revision_number
 from tests.support.builders import HAZELCAST_0, Json, encoded, endpoint, endpoint_slice, metadata_of
 
 if TYPE_CHECKING:
-    from sidecar.membership.member import Member
     from collections.abc import Callable
+
+    from sidecar.membership.member import Member
 
 
 def project(obj: Json, **how: str) -> Report:

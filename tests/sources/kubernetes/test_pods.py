@@ -6,6 +6,7 @@ What a real API server and real controllers make of pods is in ``real/test_pods`
 from __future__ import annotations
 
 import contextlib
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -18,7 +19,6 @@ from sidecar.sources.kubernetes.objects import Projection
 from sidecar.sources.kubernetes.pods import PAGE, PodProjection, pod_origin, pods
 from tests.support.builders import HAZELCAST_0, Json, encoded, metadata_of
 from tests.support.strategies import VALUES, spoiled
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sidecar.membership.member import Member

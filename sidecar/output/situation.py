@@ -67,11 +67,12 @@ def _unanswered(pipeline: Pipeline) -> str:
 
 def why_empty(track: Track) -> str:
     """Why nobody is selected of what *track* knows, as far as its answers tell."""
-    reasons = [_why_nobody(name, bool(scope.reports)) for name, scope in track.state.scopes.items()]
     if track.union.members:
         count = len(track.union.members)
-        reasons = [f"{count} known, none of which may be published as they are (--not-ready, --terminating, --self)"]
-    return "; ".join([*reasons, *sorted(set(track.warnings.values()))])
+        return f"{count} known, none of which may be published as they are (--not-ready, --terminating, --self)"
+    if track.warnings:
+        return " ".join(sorted(set(track.warnings.values())))
+    return "; ".join(_why_nobody(name, bool(scope.reports)) for name, scope in track.state.scopes.items())
 
 
 def _why_nobody(scope: str, has_reports: bool) -> str:  # noqa: FBT001 - a fact about the scope
@@ -80,7 +81,7 @@ def _why_nobody(scope: str, has_reports: bool) -> str:  # noqa: FBT001 - a fact 
     if kind not in _KINDS:
         return f"nothing matches {name} in namespace {namespace}"
     if has_reports:
-        return f"the Service {name} in namespace {namespace} has no endpoints: does its selector match running pods?"
+        return f"the Service {name} in namespace {namespace} has no endpoints, so its selector matches no running pod"
     return (
         f"namespace {namespace} has no {_KINDS[kind]} of a Service {name}: the Service does not exist, or has no"
         " selector"

@@ -28,7 +28,7 @@ def status_of(parts: Parts, settings: Settings, now: float, *, stopping: bool) -
         members=len(publish_loop.written.members),
         states=count(publish_loop.written.members.values()),
         selected=len(pipeline.selected),
-        waiting_for=hold.message if hold else "",
+        waiting_for=publish_loop.waiting_for,
         waiting_seconds=round(hold.until - now, 3) if hold and hold.until < NEVER else None,
         write_stuck_seconds=round(publish_loop.writer.stuck_seconds, 3),
         synced=pipeline.state.synced,

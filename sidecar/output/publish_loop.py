@@ -98,7 +98,7 @@ class PublishLoop:
         self._replicas = Replicas()
         self._waiting = Waiting()
         self._changed = asyncio.Event()
-        observer.measure_holds(lambda: self.hold.reason if self.hold else "")
+        observer.measure_holds(lambda: self.held_by)
         observer.measure_predecessor(publisher.written(), publisher.checkpoint.generation)
 
     def take(self, event: Event) -> None:
@@ -127,6 +127,20 @@ class PublishLoop:
         if self._rendered:
             self._verify_at = -NEVER
             self._changed.set()
+
+    @property
+    def held_by(self) -> str:
+        """The reason why the files do not hold the newest set, one of ``guards.REASONS``; empty if they do."""
+        if self.writer.stuck_seconds:
+            return "write"
+        return self.hold.reason if self.hold else ""
+
+    @property
+    def waiting_for(self) -> str:
+        """The same in words."""
+        if self.writer.stuck_seconds:
+            return f"a write has not ended for {self.writer.stuck_seconds:.0f} s: the volume does not answer"
+        return self.hold.message if self.hold else ""
 
     async def publish_forever(self) -> None:
         """Publish whenever something is due.

@@ -226,6 +226,8 @@ async def test_a_write_that_hangs_is_reported(tmp_path: Path) -> None:
             assert not lines
             await asyncio.sleep(2)
             assert it.loop.writer.stuck_seconds >= 30.0
+            assert it.loop.waiting_for == "a write has not ended for 31 s: the volume does not answer"
+            assert it.value("membership_guard_held", reason="write") == 1
         assert [line["event"] for line in lines] == ["write stuck"]
 
 

@@ -195,7 +195,7 @@ async def running(directory: Path, **kwargs: Any) -> AsyncIterator[Running]:  # 
 
 def waiting_for(it: Running) -> str:
     """Why nothing newer is published."""
-    return it.loop.hold.message if it.loop.hold else ""
+    return it.loop.waiting_for
 
 
 async def published(it: Running, *names: str) -> float:

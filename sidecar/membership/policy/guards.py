@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 REASONS = ("not-synced", "problem", "cluster-id", "split", "self", "min-members", "stable-for", "shrink", "write")
-"""Why the files do not hold the newest set, in the order in which it is looked at; the last is the volume's fault."""
+"""Why the files do not hold the newest set, in the order in which it is looked at; the last is a write that hangs."""
 
 _PERCENT = re.compile(r"\d{1,3}%")
 

@@ -76,7 +76,7 @@ class PublishLoop:
         clock: Callable[[], float],
         executor: Executor,
     ) -> None:
-        self.confirm: Callable[[], None] = _nothing
+        self.confirm: Callable[[], None] = lambda: None
         """Called when an answer is hard to believe, to have the source asked again."""
         self.hold: Hold | None = None
         """Why the newest set is not published; None if nothing is in its way."""
@@ -246,7 +246,3 @@ class PublishLoop:
         if not self.outputs.errors:
             self.published = True
             self.first_publication.set()
-
-
-def _nothing() -> None:
-    pass

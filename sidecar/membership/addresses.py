@@ -1,4 +1,4 @@
-"""Addresses as text: their family, and which of several is used.
+"""IP addresses as text: their family, and which one of several is used.
 
 Pure.
 """
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _PREFERENCE = {"auto": (False, True), "ipv4": (False,), "ipv6": (True,)}
+"""Whether an address is IPv6, in the order in which addresses are preferred, by family."""
 
 
 def is_ipv6(address: str) -> bool:
@@ -19,7 +20,7 @@ def is_ipv6(address: str) -> bool:
 
 
 def choose(addresses: Sequence[str], family: str) -> str:
-    """The address of *family* (``auto`` prefers IPv4), empty if there is none."""
+    """The first address of *family* (``auto`` prefers IPv4); empty if there is none."""
     for v6 in _PREFERENCE[family]:
         for address in addresses:
             if is_ipv6(address) is v6:

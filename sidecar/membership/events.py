@@ -1,7 +1,7 @@
-"""What sources say: the events that change what is known.
+"""What sources report: the events that change what is known.
 
-Pure. A source reports by *origin* (one EndpointSlice, one DNS name) within a *scope* (what one watch covers). An event
-carries everything that its origin says, never an increment, so that applying it twice changes nothing.
+Pure. A source reports by *origin* (one EndpointSlice, one pod, one DNS name) within a *scope* (what one watch covers).
+An event carries everything that its origin reports now, never an increment, so applying it twice changes nothing.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ if TYPE_CHECKING:
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What one origin says."""
+    """Everything that one origin reports."""
 
     origin: str
     """For example ``endpointslice/default/app-x7f2k``."""
     order: int
-    """Orders two origins that disagree about a member: the newer one is believed. 0 if the source has no order."""
+    """Orders origins that disagree about a member: the highest is the newest, and is believed. 0 if the source has no
+    such order."""
     members: Mapping[str, Member]
     """By ``Member.key``."""
     problem: str = ""
-    """A message if the origin cannot be used as it is, for example an ambiguous port."""
+    """Why the origin cannot be used as it is, for example an ambiguous port; empty if it can."""
     warning: str = ""
-    """A message if the origin can be used, but an operator should know something about it."""
+    """What an operator should know about an origin that can be used; empty if nothing."""
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
-    """The complete answer of a scope: whatever is not in it is gone."""
+    """A complete snapshot of a scope: whatever is not in it is gone."""
 
     scope: str
     reports: tuple[Report, ...]
@@ -42,7 +43,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
-    """One origin is now this."""
+    """One origin was created or changed, and now reports this."""
 
     scope: str
     report: Report
@@ -60,7 +61,7 @@ class Deleted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True):
-    """The source could not be asked. Says nothing about members."""
+    """The source cannot be reached or used. This reports nothing about members."""
 
     scope: str
     reason: str
@@ -70,7 +71,7 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recovered(msgspec.Struct, frozen=True, kw_only=True):
-    """The source answers again, with nothing new to say about members."""
+    """The source works again, and has nothing new to report about members."""
 
     scope: str
 

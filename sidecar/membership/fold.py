@@ -1,6 +1,6 @@
-"""What is known of each scope, and the fold that makes the next state of an event.
+"""What is known of each scope, and how an event changes it.
 
-Pure: no I/O, no clock, no logging. A list forgets everything that was known of its scope before it.
+Pure: no I/O, no clock, no logging. A list replaces everything that was known of its scope.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 
     reports: Mapping[str, Report] = {}
     resource_version: str = ""
-    """The resourceVersion up to which the reports are true."""
+    """The resourceVersion that the reports are up to date with."""
     synced: bool = False
-    """Whether there ever was a complete answer."""
+    """Whether there ever was a complete snapshot."""
     failing: str = ""
-    """The message of the failure that is going on, empty if none is."""
+    """The message of the current failure; empty if there is none."""
     reason: str = ""
-    """Its reason."""
+    """The reason of the current failure, one of ``SourceError.REASONS``."""
     since: float = 0.0
-    """When it began."""
+    """When the current failure began."""
 
 
 class State(msgspec.Struct, frozen=True):
@@ -39,12 +39,12 @@ class State(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, scopes: Iterable[str]) -> State:
-        """The state in which nothing is known yet of *scopes*."""
+        """The state in which nothing is known of *scopes* yet."""
         return cls({scope: Scope() for scope in scopes})
 
     @property
     def synced(self) -> bool:
-        """Whether every scope has given a complete answer."""
+        """Whether there was a complete snapshot of every scope."""
         return all(scope.synced for scope in self.scopes.values())
 
     @property
@@ -54,7 +54,7 @@ class State(msgspec.Struct, frozen=True):
 
     @property
     def resource_versions(self) -> dict[str, str]:
-        """How far each scope has been followed."""
+        """The newest resourceVersion of each scope."""
         return {name: scope.resource_version for name, scope in self.scopes.items()}
 
 

@@ -1,4 +1,4 @@
-"""One candidate source, and what is known by it: the state of its scopes, and the union of their reports.
+"""One candidate source, and what is known from it: the state of its scopes, and the union of their reports.
 
 Pure.
 """
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class Track:
-    """One way to find members, and what is known by it.
+    """What is known from one candidate source.
 
     Args:
         source: its name, for example ``endpointslice``.
-        scopes: the scopes of its sources.
+        scopes: the scopes that it covers.
         family: see ``union.merge``.
     """
 
@@ -33,16 +33,16 @@ class Track:
         self.forget()
 
     def forget(self) -> None:
-        """Know nothing: what was known is too old to start from."""
+        """Start again with nothing: what is known is too old to continue from."""
         self.state = State.of(self.scopes)
         self.union = Union(self.family)
         self.problems: dict[str, str] = {}
-        """Why what an origin says cannot be used, by origin."""
+        """Why an origin cannot be used, by origin."""
         self.warnings: dict[str, str] = {}
-        """What an operator should know about it, by origin."""
+        """What an operator should know about an origin, by origin."""
 
     def take(self, event: Event) -> set[str]:
-        """Fold *event*, and return the keys of the members that changed by it."""
+        """Apply *event*, and return the keys of the members that it changed."""
         before = self.state.scopes[event.scope].reports
         self.state = fold(self.state, event)
         after = self.state.scopes[event.scope].reports
@@ -55,12 +55,12 @@ class Track:
             case Deleted():
                 changed = {event.origin: None}
         for origin, report in changed.items():
-            _note(self.problems, origin, report.problem if report else "")
-            _note(self.warnings, origin, report.warning if report else "")
+            _set_message(self.problems, origin, report.problem if report else "")
+            _set_message(self.warnings, origin, report.warning if report else "")
         return self.union.update(changed)
 
 
-def _note(notes: dict[str, str], origin: str, message: str) -> None:
-    notes.pop(origin, None)
+def _set_message(messages: dict[str, str], origin: str, message: str) -> None:
+    messages.pop(origin, None)
     if message:
-        notes[origin] = message
+        messages[origin] = message

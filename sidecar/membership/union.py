@@ -1,8 +1,9 @@
-"""The union over origins: one member for each identity, whichever and however many origins report it.
+"""The union over origins: one member per key, whichever and however many origins report it.
 
-Pure. An EndpointSlice may repeat an endpoint of another one while the controller moves it, and a dual-stack pod stands
-in one slice for each family; the union merges such *sightings* by key. It is kept up to date report by report, so that a
-change costs the slice that changed and not the set. That it equals the union made from nothing is a law in the tests.
+Pure. An EndpointSlice may repeat an endpoint of another slice while the controller moves it, and a dual-stack pod is in
+one slice for each address family. A *sighting* is what one origin reports about a member; the union merges the
+sightings of each key. It is kept up to date report by report, so a change costs the slice that changed and not the
+whole set. That it always equals the union built from scratch is a law in the tests.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 
 
 def merge(sightings: Sequence[tuple[Report, Member]], family: str) -> Member:
-    """One member from all that is said of it: the newest origin is believed, and the newest for each address family.
+    """One member from all its sightings: the newest is believed, and for each address family the newest that has one.
 
     Args:
-        sightings: the reports that report it, with what they report; at least one.
-        family: ``auto``, ``ipv4`` or ``ipv6``: which address is the member's. ``auto`` prefers IPv4.
+        sightings: the reports that contain the member, each with the member in it; at least one.
+        family: ``auto``, ``ipv4`` or ``ipv6``: which address the member is used with. ``auto`` prefers IPv4.
     """
     newest_first = sorted(sightings, key=lambda sighting: (-sighting[0].order, sighting[0].origin))
     newest = newest_first[0][1]
@@ -51,13 +52,18 @@ class Union:
         self._family = family
         self._reports: dict[str, Report] = {}
         self._origins: dict[str, tuple[str, ...]] = {}
+        """The origins that report a member, by its key."""
         self._shared: set[str] = set()
+        """The keys of the members that several origins report."""
 
     def update(self, reports: Mapping[str, Report | None]) -> set[str]:
-        """Take the *reports* that are new, by origin (None for one that is gone); the others stay as they are.
+        """Replace some reports; those of other origins stay.
+
+        Args:
+            reports: by origin, what it reports now; None for an origin that is gone.
 
         Returns:
-            The keys of members that came, went or changed.
+            The keys of the members that joined, left or changed.
         """
         stale: set[str] = set()
         for origin, new in reports.items():
@@ -68,20 +74,20 @@ class Union:
         return {key for key in stale if self._remerge(key)}
 
     def _reindex(self, origin: str, old: Mapping[str, Member], new: Mapping[str, Member]) -> set[str]:
-        # Most members are the same object as before, which costs less to see than that they are equal.
+        """Record which members *origin* reports; return the keys of those to merge again."""
+        # Most members are the same object as before; identity is cheaper to test than equality.
         changed = {key for key, member in new.items() if old.get(key) is not member}
-        come = changed - old.keys()
-        gone = old.keys() - new.keys() if len(old) + len(come) > len(new) else set()
-        for key in gone:
-            self._report(key, tuple(other for other in self._origins[key] if other != origin))
+        added = changed - old.keys()
+        removed = old.keys() - new.keys() if len(old) + len(added) > len(new) else set()
+        for key in removed:
+            self._set_origins(key, tuple(other for other in self._origins[key] if other != origin))
         alone = (origin,)
-        for key in come:
-            self._report(key, (*self._origins[key], origin) if key in self._origins else alone)
-        # A shared member is merged again even if this report's view of it is the same: the report may be newer now.
-        return gone | changed | (self._shared & new.keys())
+        for key in added:
+            self._set_origins(key, (*self._origins[key], origin) if key in self._origins else alone)
+        # Even if a shared member is the same in this report, it must be merged again: the report may be the newest now.
+        return removed | changed | (self._shared & new.keys())
 
-    def _report(self, key: str, origins: tuple[str, ...]) -> None:
-        """From now on *origins* report the member."""
+    def _set_origins(self, key: str, origins: tuple[str, ...]) -> None:
         if origins:
             self._origins[key] = origins
         else:
@@ -92,6 +98,7 @@ class Union:
             self._shared.discard(key)
 
     def _remerge(self, key: str) -> bool:
+        """Merge the sightings of one member; return whether that changed it."""
         sightings = [
             (self._reports[origin], self._reports[origin].members[key]) for origin in self._origins.get(key, ())
         ]

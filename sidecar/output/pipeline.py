@@ -63,7 +63,7 @@ class Pipeline:
         """The track whose members are used."""
         self.tracks = tuple(tracks)
         self._by_scope = {scope: track for track in tracks for scope in track.scopes}
-        self._changes = PendingChanges(leave_policy, self.selection.tolerates)
+        self._changes = PendingChanges(leave_policy, self.selection.may_stay)
         self._documents = [Document(form, port_range) for form in formats]
         self._record = Document(record) if record else None
         self._resumed: frozenset[str] = frozenset()
@@ -138,9 +138,9 @@ class Pipeline:
             self._changes.switch(missing, now)
 
     def _select(self, changed: Iterable[str], now: float) -> dict[str, Member | None]:
-        turnover = self.selection.turnover
+        churn = self.selection.churn
         selected = self.selection.update(changed, self.active.union.members)
-        if self.selection.turnover != turnover:
+        if self.selection.churn != churn:
             self.changed_at = now
         return selected
 

@@ -1,7 +1,6 @@
-"""The fold: what events do to what is known. Laws, since every history is possible.
+"""The fold: how events change what is known. Laws, because every history is possible.
 
-Out of scope: which of it is published (test_policy), and how it comes over the wire (test_endpointslices,
-test_reflector).
+Out of scope: which of it is published (policy/test_selection), and how it arrives (tests/sources).
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ def test_nothing_is_known_at_first() -> None:
 
 
 def test_it_is_synced_when_every_scope_was_listed() -> None:
-    """One complete answer is not enough if there are two scopes."""
+    """One complete snapshot is not enough if there are two scopes."""
     first, second = SCOPES
     state = fold(State.of(SCOPES), Listed(scope=first, reports=(), resource_version="1"))
     assert not state.synced
@@ -57,7 +56,7 @@ def test_a_relist_forgets_the_past(before: list[Event], after: list[Event], list
 
 @given(histories(), events())
 def test_events_are_idempotent(history: list[Event], event: Event) -> None:
-    """Folding an event twice is folding it once."""
+    """Applying an event twice is the same as applying it once."""
     once = fold(run(history), event)
     assert fold(once, event) == once
 
@@ -77,7 +76,7 @@ def test_a_failure_changes_no_member(history: list[Event], scope: str) -> None:
 
 @given(histories(), reports(SCOPES[0]), reports(SCOPES[0]))
 def test_changes_of_distinct_origins_commute(history: list[Event], one: Report, other: Report) -> None:
-    """In whatever order two slices are heard of, the same is known."""
+    """In whatever order two slices are reported, the same is known."""
     if one.origin == other.origin:
         return
     first = Applied(scope=SCOPES[0], report=one, resource_version="5")
@@ -86,8 +85,8 @@ def test_changes_of_distinct_origins_commute(history: list[Event], one: Report, 
 
 
 @given(histories(), reports(SCOPES[0]))
-def test_a_deleted_origin_says_nothing_more(history: list[Event], report: Report) -> None:
-    """Deleting what was applied takes all of it away, and deleting twice is harmless."""
+def test_a_deleted_origin_reports_nothing_more(history: list[Event], report: Report) -> None:
+    """Deleting an origin removes everything that it reported, and deleting it twice is harmless."""
     gone = Deleted(scope=SCOPES[0], origin=report.origin, resource_version="6")
     state = run([*history, Applied(scope=SCOPES[0], report=report, resource_version="5"), gone, gone])
     assert report.origin not in by_origin(state)

@@ -1,4 +1,4 @@
-"""Members, reports and histories for the laws: few names and addresses, so that collisions are common. And any JSON."""
+"""Members, reports and histories for the laws, with few names and addresses, so that conflicts are common; any JSON."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from sidecar.membership.events import Applied, Deleted, Event, Failed, Listed, R
 from sidecar.membership.member import Member
 from sidecar.membership.policy.rules import Rules
 
+FAMILIES = st.sampled_from(("auto", "ipv4", "ipv6"))
+
 SCOPES = ("endpointslice/default/app", "endpointslice/other/app")
 
 OWN = 0
-"""The number of the own pod, the only one with ``is_self``; its report and cluster are always the same, if told."""
+"""The number of the own pod, the only one with ``is_self``; its rollout and cluster, if known, are always the same."""
 
 _ADDRESSES = {False: ("10.0.0.1", "10.0.0.2", "10.0.0.3"), True: ("fd00::1", "fd00::2", "fd00::3")}
 
@@ -63,18 +65,18 @@ def reports(draw: st.DrawFn, scope: str = SCOPES[0]) -> Report:
 
 @st.composite
 def events(draw: st.DrawFn) -> Event:
-    """Anything that a source can say."""
+    """Anything that a source can report."""
     scope = draw(st.sampled_from(SCOPES))
-    revision = str(draw(st.integers(1, 9)))
+    version = str(draw(st.integers(1, 9)))
     arrived = float(draw(st.integers(0, 9)))
     match draw(st.sampled_from(("listed", "applied", "applied", "applied", "deleted", "failed", "recovered"))):
         case "listed":
             listed = tuple(draw(st.lists(reports(scope), max_size=3)))
-            return Listed(scope=scope, reports=listed, resource_version=revision, arrived=arrived)
+            return Listed(scope=scope, reports=listed, resource_version=version, arrived=arrived)
         case "applied":
-            return Applied(scope=scope, report=draw(reports(scope)), resource_version=revision, arrived=arrived)
+            return Applied(scope=scope, report=draw(reports(scope)), resource_version=version, arrived=arrived)
         case "deleted":
-            return Deleted(scope=scope, origin=draw(reports(scope)).origin, resource_version=revision, arrived=arrived)
+            return Deleted(scope=scope, origin=draw(reports(scope)).origin, resource_version=version, arrived=arrived)
         case "failed":
             return Failed(scope=scope, reason="refused", message="away")
         case _:

@@ -1,6 +1,10 @@
-"""What of the member set may be published, and when.
+"""Which members may be published, and when.
 
-Pure: time is an argument. ``rules`` judges one member, ``claims`` settles whose an address is, ``founder`` names the
-seed, ``selection`` keeps the result up to date. ``timing`` and ``guards`` choose the moment; ``difference`` is what is
-selected and not yet published, ``departures`` what of it leaves.
+In it: ``rules`` judges one member, ``ownership`` decides which pod has an address, ``founder`` picks the seed, and
+``selection`` keeps the resulting set up to date. ``changes`` is the difference between what is selected and what is
+published, ``leaves`` restrains the members that left, ``guards`` and ``timing`` decide when a publication may happen.
+
+Not in it: how the set becomes known (``fold``, ``union``), and waiting for the time (``output``).
+
+Pure: time is an argument. It imports ``sidecar.membership.member`` and ``addresses``, and nothing else of ``sidecar``.
 """

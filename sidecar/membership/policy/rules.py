@@ -1,6 +1,6 @@
-"""The rules by which one member is judged: by itself, by what is known of the own pod, and by facts about the set.
+"""The rules for one member: judged by itself, by what is known of the sidecar's own pod, and by facts about the set.
 
-Pure, and without memory: ``selection`` keeps the facts and asks again when they change.
+Pure, and without memory: ``selection`` keeps the facts and applies the rules again when they change.
 """
 
 from __future__ import annotations
@@ -19,58 +19,61 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What may be published."""
 
     not_ready: str = "prefer-ready"
-    """``include``, ``exclude``, or ``prefer-ready``: ready members if there are any, else all."""
+    """``include``, ``exclude``, or ``prefer-ready``: ready members if there are any, otherwise all."""
     terminating: str = "exclude"
-    """``exclude``, ``while-serving``, or ``include``: a terminating member is then judged as any other one, by
-    ``serving`` in place of ``ready``."""
+    """``exclude``, ``while-serving``, or ``include``: a terminating member is then judged like any other, by
+    ``serving`` instead of ``ready``."""
     own_pod: str = "include"
-    """``include``, ``exclude`` or ``require``, which is a matter of ``guards``."""
+    """``include``, ``exclude`` or ``require``; the last is enforced by ``guards``."""
     split: bool = False
-    """Publish only what was rolled out with the own pod (``Member.rollout``)."""
+    """Publish only members of the own pod's rollout (``Member.rollout``)."""
     split_unknown: str = "closed"
-    """``open``: while the own rollout is not known, every rollout is selected; ``closed``: none is."""
+    """While the own rollout is unknown: ``open`` selects every rollout, ``closed`` selects none."""
     cluster_id: bool = False
-    """Publish only what has the own pod's cluster (``Member.cluster``); nothing while that is not known."""
+    """Publish only members of the own pod's cluster (``Member.cluster``), and none while that is unknown."""
     seed: bool = False
     """Mark the member that may found the cluster."""
 
 
-class Own(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of the pod that the sidecar runs in; empty for what is not."""
+class OwnPod(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the pod that the sidecar runs in; a field is empty while it is unknown."""
 
     rollout: str = ""
     cluster: str = ""
 
-    def after(self, member: Member) -> Own:
-        """What is known when the own pod is *member*. Nothing that was known is forgotten: a pod keeps what it is."""
-        return Own(rollout=member.rollout or self.rollout, cluster=member.cluster or self.cluster)
+    def after(self, member: Member) -> OwnPod:
+        """What is known once the own pod is reported as *member*.
+
+        Nothing that was known is forgotten: a pod does not change its rollout or cluster.
+        """
+        return OwnPod(rollout=member.rollout or self.rollout, cluster=member.cluster or self.cluster)
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What is true of the whole set."""
 
     ready: bool
-    """Some member that could be published is ready."""
+    """Some eligible member is ready."""
     ipv4: bool
-    """Some member that could be published has an IPv4 address to use."""
+    """Some eligible member is used with an IPv4 address."""
 
 
 def is_ready(member: Member) -> bool:
-    """Whether *member* is ready in the sense of the set.
+    """Whether *member* counts as a ready one.
 
-    One that terminates never is, whatever ``publishNotReadyAddresses`` makes of its conditions, and neither is one on
-    a lost node: its conditions are the last that were heard.
+    A terminating member never does, whatever ``publishNotReadyAddresses`` makes of its conditions, and neither does one
+    on a lost node: its conditions are the last that the node reported.
     """
     return member.ready and not member.terminating and not member.lost
 
 
 def is_serving(member: Member) -> bool:
-    """Whether *member* does what it is there for, be it on its way out."""
+    """Whether *member* can be used, even if it is terminating."""
     return not member.lost and (member.serving if member.terminating else member.ready)
 
 
-def belongs(member: Member, rules: Rules, own: Own) -> bool:
-    """Whether *member*, whatever its condition, is one of those that the file is about."""
+def belongs(member: Member, rules: Rules, own: OwnPod) -> bool:
+    """Whether *member*, whatever its conditions, is one of those that the file is about."""
     if rules.own_pod == "exclude" and member.is_self:
         return False
     if rules.cluster_id and not (own.cluster and member.cluster == own.cluster):
@@ -80,8 +83,8 @@ def belongs(member: Member, rules: Rules, own: Own) -> bool:
     return True
 
 
-def eligible(member: Member, rules: Rules, own: Own) -> bool:
-    """Whether *member* could be published in some set: it belongs, has an address, and is not on its way out."""
+def eligible(member: Member, rules: Rules, own: OwnPod) -> bool:
+    """Whether *member* could be published in some set: it belongs, has an address, and may be terminating if it is."""
     if not member.address or not belongs(member, rules, own):
         return False
     if not member.terminating or rules.terminating == "include":
@@ -90,14 +93,14 @@ def eligible(member: Member, rules: Rules, own: Own) -> bool:
 
 
 def admitted(member: Member, rules: Rules, facts: Facts) -> bool:
-    """Whether *member* is published in a set of which *facts* are true.
+    """Whether *member* is published in a set with these *facts*.
 
     Args:
         member: an eligible member.
-        rules: about the member.
-        facts: about the set. A set is published in one address family, IPv4 if any member has it, since readers such
-            as JGroups silently drop the addresses of the other one. A member that terminates does not count as ready:
-            new members that start beside it would not find each other.
+        rules: the rules.
+        facts: about the set. A set is published in one address family, IPv4 if any member has it, because readers such
+            as JGroups silently drop the addresses of the other family. A terminating member does not count as ready:
+            otherwise new members that start beside it would not find each other.
     """
     if facts.ipv4 and is_ipv6(member.address):
         return False

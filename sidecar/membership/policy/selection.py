@@ -1,10 +1,10 @@
 """Which members may be published, kept up to date change by change.
 
-Pure. A member is judged by itself and by what is true of the whole: what is known of the own pod, whether any member
-is ready, whether any has an IPv4 address, who claims the same address, who may found the cluster. The facts are
-counted, so that a change costs the change; only when a fact flips is every member judged again. A selection never
-contains a member that the union does not, and it depends on what is known and not on the order in which it was heard,
-but for one thing: the own rollout and cluster, once known, stay known when the own pod is gone.
+Pure. A member is judged by itself and by what is true of the whole set: what is known of the own pod, whether any
+member is ready, whether any has an IPv4 address, which pod has its address, which member may found the cluster. These
+facts are kept as counts, so a change costs the change; only when a fact flips is every member judged again. A selection
+never contains a member that the union does not. It depends on what is known and not on the order in which that became
+known, with one exception: the own rollout and cluster, once known, stay known when the own pod is gone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 from sidecar.membership.addresses import is_ipv6
 from sidecar.membership.policy.founder import Founder
 from sidecar.membership.policy.ownership import AddressOwnership
-from sidecar.membership.policy.rules import Facts, Own, Rules, admitted, belongs, eligible, is_ready
+from sidecar.membership.policy.rules import Facts, OwnPod, Rules, admitted, belongs, eligible, is_ready
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Selection:
-    """The published members, by key.
+    """The members that may be published, by key.
 
     Args:
         rules: what may be published.
@@ -33,15 +33,16 @@ class Selection:
 
     def __init__(self, rules: Rules) -> None:
         self.members: dict[str, Member] = {}
-        self.turnover = 0
-        """How often a member came, went, or got another address or port: not how often its conditions changed."""
-        self.own = Own()
+        self.churn = 0
+        """How often a member joined, left, or changed its address or port. Changes of its conditions do not count."""
+        self.own = OwnPod()
         self._rules = rules
         self._union: Mapping[str, Member] = {}
-        self._claims = AddressOwnership()
-        self._standing: dict[str, Member] = {}
-        """The eligible members that have their address."""
+        self._ownership = AddressOwnership()
+        self._eligible: dict[str, Member] = {}
+        """The eligible members, without those whose address another pod has."""
         self._ready = self._ipv4 = self._selves = 0
+        """How many of the eligible members are ready, have an IPv4 address, are the own pod."""
         self._founder = Founder()
         self._seed = ""
 
@@ -52,79 +53,83 @@ class Selection:
 
     @property
     def has_self(self) -> bool:
-        """Whether the own pod could be published, be it ready or not.
+        """Whether the own pod is eligible, ready or not.
 
-        Were it to be ready, a server that waits for its first file and that file would wait for each other.
+        If it had to be ready, a server that waits for its first file and that file would wait for each other.
         """
         return self._selves > 0
 
     @property
     def rollout_known(self) -> bool:
-        """Whether it is known which rollout rollout may be published, if that is asked for."""
+        """Whether it is known which rollout may be published, if the rules ask for it."""
         return bool(self.own.rollout) or not self._rules.split
 
     @property
     def cluster_known(self) -> bool:
-        """Whether it is known which cluster may be published, if that is asked for."""
+        """Whether it is known which cluster may be published, if the rules ask for it."""
         return bool(self.own.cluster) or not self._rules.cluster_id
 
     def update(self, changed: Iterable[str], union: Mapping[str, Member]) -> dict[str, Member | None]:
-        """Judge the *changed* keys of *union* anew.
+        """Judge the members under the *changed* keys again.
 
         Args:
-            changed: the keys of members that came, went or changed.
-            union: all that is known, which ``tolerates`` asks too until the next update.
+            changed: the keys of the members that joined, left or changed.
+            union: everything that is known; ``may_stay`` looks at it too, until the next update.
 
         Returns:
-            What changed in the selection: the member now published under a key, or None where one left.
+            What changed in the selection: the member that is now under a key, or None where one left.
         """
         before, self._union = self.facts, union
         judged = set(changed)
-        if self._learn(judged, union):
+        if self._update_own_pod(judged):
             judged |= union.keys()
-        rivals: set[str] = set()
+        judged |= self._update_ownership(judged)
         for key in judged:
-            member = union.get(key)
-            able = member is not None and eligible(member, self._rules, self.own)
-            rivals.update(self._claims.put(key, member if able else None))
-        judged |= rivals
-        for key in judged:
-            self._stand(key)
+            self._update_eligible(key)
         facts = self.facts
         if facts != before:
-            judged |= self._standing.keys()
-        judged |= self._mark(judged)
-        return {key: self.members.get(key) for key in judged if self._admit(key, facts)}
+            judged |= self._eligible.keys()
+        judged |= self._update_seed(judged)
+        return {key: self.members.get(key) for key in judged if self._update_member(key, facts)}
 
-    def tolerates(self, member: Member) -> bool:
-        """Whether *member*, which left, may stay in the file for a while, as it is there, beside those selected now.
+    def may_stay(self, member: Member) -> bool:
+        """Whether *member*, which left, may stay in the file for a while, unchanged, beside those selected now.
 
-        Not if it is another cluster's or rollout's, if it is not of the set's address family, or if another pod has its
-        address: what must never be published must not stay either.
+        It may not if it belongs to another cluster or rollout, if it is not of the set's address family, or if another
+        pod has its address: what must never be published must not stay either.
         """
-        said = self._union.get(member.key, member)
-        if not belongs(said, self._rules, self.own) or (self._ipv4 and is_ipv6(member.address)):
+        reported = self._union.get(member.key, member)
+        if not belongs(reported, self._rules, self.own) or (self._ipv4 and is_ipv6(member.address)):
             return False
-        return not self._claims.is_taken(member)
+        return not self._ownership.is_taken(member)
 
-    def _learn(self, changed: Iterable[str], union: Mapping[str, Member]) -> bool:
-        """See what the own pod says of itself; tell whether that is new."""
+    def _update_own_pod(self, changed: Iterable[str]) -> bool:
+        """Note what is reported about the own pod; return whether that is new."""
         if not (self._rules.split or self._rules.cluster_id):
             return False
         before = self.own
-        for key in sorted(key for key in changed if key in union and union[key].is_self):
-            self.own = self.own.after(union[key])
+        for key in sorted(key for key in changed if key in self._union and self._union[key].is_self):
+            self.own = self.own.after(self._union[key])
         return self.own != before
 
-    def _stand(self, key: str) -> None:
-        before, after = self._standing.get(key), self._claims.holder(key)
+    def _update_ownership(self, changed: Iterable[str]) -> set[str]:
+        """Note who has which address; return the keys of the other members to judge again."""
+        others: set[str] = set()
+        for key in changed:
+            member = self._union.get(key)
+            able = member is not None and eligible(member, self._rules, self.own)
+            others.update(self._ownership.put(key, member if able else None))
+        return others
+
+    def _update_eligible(self, key: str) -> None:
+        before, after = self._eligible.get(key), self._ownership.owner(key)
         if before is after:
             return
         if before is not None:
-            del self._standing[key]
+            del self._eligible[key]
             self._count(before, -1)
         if after is not None:
-            self._standing[key] = after
+            self._eligible[key] = after
             self._count(after, 1)
 
     def _count(self, member: Member, by: int) -> None:
@@ -132,25 +137,25 @@ class Selection:
         self._ipv4 += 0 if is_ipv6(member.address) else by
         self._selves += by if member.is_self else 0
 
-    def _mark(self, judged: Iterable[str]) -> set[str]:
-        """Look who may found the cluster now; return the keys for which that changed."""
+    def _update_seed(self, judged: Iterable[str]) -> set[str]:
+        """Pick the seed among the eligible members; return the keys of those that became it or no longer are it."""
         if not self._rules.seed:
             return set()
         for key in judged:
-            member = self._standing.get(key)
+            member = self._eligible.get(key)
             candidate = member and not (member.terminating or member.lost or (self._ipv4 and is_ipv6(member.address)))
             self._founder.put(key, member.created if member and candidate else None)
         before, self._seed = self._seed, self._founder.seed
         return {before, self._seed} - {""} if before != self._seed else set()
 
-    def _admit(self, key: str, facts: Facts) -> bool:
-        """Put the member in or take it out; tell whether that changed anything."""
-        before, after = self.members.get(key), self._standing.get(key)
+    def _update_member(self, key: str, facts: Facts) -> bool:
+        """Put the member under *key* into the selection or take it out; return whether that changed anything."""
+        before, after = self.members.get(key), self._eligible.get(key)
         if after is None or not admitted(after, self._rules, facts):
-            self.turnover += before is not None
+            self.churn += before is not None
             return self.members.pop(key, None) is not None
         if key == self._seed:
             after = msgspec.structs.replace(after, seed=True)
         self.members[key] = after
-        self.turnover += before is None or (before.address, before.port) != (after.address, after.port)
+        self.churn += before is None or (before.address, before.port) != (after.address, after.port)
         return after != before

@@ -172,7 +172,7 @@ def test_a_join_is_published_while_the_guard_holds() -> None:
 def test_who_has_the_address_of_a_member_that_is_held_ends_its_stay() -> None:
     """Two pods of one address are never in the file."""
     selection = Selection(Rules())
-    difference = PendingChanges(LeavePolicy(hold_down=60.0, max_shrink=0.1), selection.tolerates)
+    difference = PendingChanges(LeavePolicy(hold_down=60.0, max_shrink=0.1), selection.may_stay)
     difference.note(selection.update([KEYS[0]], {KEYS[0]: APP[0]}), (SCOPE,), 0.0)
     difference.render(0.0, leaves=True)
     difference.note(selection.update([KEYS[0]], {}), (SCOPE,), 5.0)
@@ -187,7 +187,7 @@ def test_neither_guard_keeps_a_member_of_another_family_or_cluster() -> None:
     of = Rules(cluster_id=True)
     mine, six = (msgspec.structs.replace(each, cluster="blue") for each in (APP[0], member(1, "fd00::2")))
     selection = Selection(of)
-    difference = PendingChanges(LeavePolicy(hold_down=60.0), selection.tolerates)
+    difference = PendingChanges(LeavePolicy(hold_down=60.0), selection.may_stay)
     own = msgspec.structs.replace(mine, address="", addresses=())
     union = {each.key: each for each in (own, six)}
     difference.note(selection.update(union, union), (SCOPE,), 0.0)

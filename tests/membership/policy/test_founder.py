@@ -1,0 +1,88 @@
+"""Which member may found the cluster."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from sidecar.membership.member import Member
+from sidecar.membership.policy.founder import Founder
+from sidecar.membership.policy.rules import Rules
+from sidecar.membership.policy.selection import Selection
+from tests.support.members import NEW, OLD, made, select
+
+
+def seeds(selection: Selection) -> list[str]:
+    """The names of the members that are marked."""
+    return [each.name for each in selection.members.values() if each.seed]
+
+
+@pytest.mark.parametrize(
+    ("found", "seed"),
+    [
+        pytest.param((made(1, created=NEW), made(2, created=OLD)), ["app-2"], id="the oldest"),
+        pytest.param(
+            (made(2, created=OLD), made(1, created=OLD)), ["app-1"], id="of two of the same age the first in order"
+        ),
+        pytest.param((made(1), made(2)), ["app-1"], id="the first in order if the source reports no creation times"),
+        pytest.param((made(1), made(2, created=NEW)), ["app-2"], id="a known age comes before an unknown one"),
+        pytest.param(
+            (made(1, created=NEW), made(2, created=OLD, ready=False)), [], id="nobody if the oldest is not admitted"
+        ),
+        pytest.param(
+            (made(1, created=NEW, ready=False), made(2, created=OLD, ready=False)),
+            ["app-2"],
+            id="the oldest, ready or not",
+        ),
+        pytest.param(
+            (made(1, created=NEW), made(2, created=OLD, terminating=True)), ["app-1"], id="not a terminating member"
+        ),
+        pytest.param((made(1, created=NEW), made(2, created=OLD, lost=True)), ["app-1"], id="not a lost member"),
+        pytest.param(
+            (made(1, created=NEW), made(2, "fd00::2", created=OLD)), ["app-1"], id="not a member of the other family"
+        ),
+        pytest.param((), [], id="nobody if there are no members"),
+    ],
+)
+def test_the_oldest_running_member_may_found_the_cluster(found: tuple[Member, ...], seed: list[str]) -> None:
+    """The table of --seed."""
+    assert seeds(select(Rules(seed=True), found)) == seed
+    assert seeds(select(Rules(), found)) == []
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=40))
+@example([(1, True), *[(2, there) for there in (True, False)] * 70])
+def test_a_newcomer_never_takes_the_role_from_one_that_was_there_before(moves: list[tuple[int, bool]]) -> None:
+    """Once a cluster has existed, only its members may found it again: a replaced pod is another, newer pod."""
+    selection, union = Selection(Rules(seed=True)), dict[str, Member]()
+    for now, (number, there) in enumerate(moves):
+        before = seeds(selection)
+        gone = [key for key, each in union.items() if each.name == f"app-{number}"]
+        for key in gone:
+            del union[key]
+        new = made(number, uid=f"uid-{now}", created=f"2026-03-01T10:{now // 60:02}:{now % 60:02}Z")
+        if there:
+            union[new.key] = new
+        selection.update([*gone, new.key], union)
+        after = seeds(selection)
+        assert len(after) == bool(union)
+        if before and before[0] != f"app-{number}":
+            assert after == before
+        if there and len(union) > 1:
+            assert after != [new.name]
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from((None, "", OLD, NEW))), max_size=30))
+@example([*((number, NEW) for number in (5, 4, 3)), *[(2, there) for there in (OLD, None)] * 70])
+@example([(5, NEW), *[(4, there) for there in (OLD, NEW)] * 70])
+def test_the_founder_is_the_oldest_candidate(moves: list[tuple[int, str | None]]) -> None:
+    """Whoever joins, leaves and joins again, however often."""
+    founder, candidates = Founder(), dict[str, str]()
+    for number, created in moves:
+        key = f"app-{number}"
+        founder.put(key, created)
+        candidates.pop(key, None)
+        if created is not None:
+            candidates[key] = created or "unknown"
+        assert founder.seed == min(candidates, key=lambda key: (candidates[key], key), default="")

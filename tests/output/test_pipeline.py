@@ -1,0 +1,128 @@
+"""The pipeline: from events to the bytes of every output.
+
+It is compared with the bytes that are rendered from scratch. Out of scope: the union (tests/membership), the rules of
+the selection and what restrains leaves (tests/membership/policy), when a publication happens (test_publish_loop), the
+bytes of each format (tests/formats).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar.formats import FORMATS, render
+from sidecar.formats.samples import member
+from sidecar.membership.events import Applied, Event, Report
+from sidecar.membership.policy.leaves import LeavePolicy
+from sidecar.membership.policy.rules import OwnPod, Rules
+from sidecar.membership.policy.selection import Selection
+from sidecar.membership.policy.timing import Window
+from sidecar.membership.track import Track
+from sidecar.output.pipeline import Pipeline
+from tests.support.members import by_key
+from tests.support.strategies import FAMILIES, SCOPES, histories, rules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sidecar.membership.member import Member
+
+NEVER = float("inf")
+RULES = Rules()
+
+
+def selection_from_scratch(members: Iterable[Member], own: OwnPod, of: Rules) -> dict[str, Member]:
+    """The selection in one go; that it is right is in test_selection."""
+    selection = Selection(of)
+    selection.own = own
+    union = by_key(members)
+    selection.update(union, union)
+    return selection.members
+
+
+def new_pipeline(family: str = "auto", of: Rules = RULES) -> Pipeline:
+    """A pipeline with every format."""
+    return Pipeline(
+        [Track("endpointslice", SCOPES, family)], list(FORMATS.values()), rules=of, leave_policy=LeavePolicy()
+    )
+
+
+@given(histories(), FAMILIES, rules(), st.data())
+def test_the_bytes_depend_on_what_is_known_and_not_on_how_often_they_were_rendered(
+    history: list[Event], family: str, of: Rules, data: st.DataObject
+) -> None:
+    """However often something is rendered in between, the bytes end up as those rendered from scratch."""
+    pipeline = new_pipeline(family, of)
+    for event in history:
+        pipeline.take(event)
+        if data.draw(st.booleans()):
+            pipeline.render(NEVER, leaves=True)
+    pipeline.render(NEVER, leaves=True)
+    at_once = Track("endpointslice", SCOPES, family)
+    for event in history:
+        at_once.take(event)
+    selected = selection_from_scratch(at_once.union.members.values(), pipeline.selection.own, of)
+    assert pipeline.selected == pipeline.rendered == selected
+    expected = tuple(render(form, "endpointslice", selected.values()) for form in FORMATS.values())
+    assert tuple(map(b"".join, pipeline.bodies)) == expected
+
+
+@given(histories(), FAMILIES, rules())
+def test_only_members_and_addresses_that_the_source_reported_are_selected(
+    history: list[Event], family: str, of: Rules
+) -> None:
+    """Policy takes away and adds nothing."""
+    pipeline = new_pipeline(family, of)
+    for event in history:
+        pipeline.take(event)
+    reported = {
+        (key, address)
+        for report in pipeline.state.reports.values()
+        for key, found in report.members.items()
+        for address in found.addresses
+    }
+    assert {(key, found.address) for key, found in pipeline.selected.items()} <= reported
+
+
+@given(histories())
+def test_what_is_pending_is_the_difference_between_selected_and_rendered(history: list[Event]) -> None:
+    """Something is pending exactly while the selection differs from the last rendering."""
+    pipeline = new_pipeline()
+    for number, event in enumerate(history):
+        pipeline.take(event)
+        pending = pipeline.pending(NEVER)
+        different = {key for key, found in pipeline.selected.items() if pipeline.rendered.get(key) != found}
+        assert (pending.joins is not None) == bool(different)
+        assert (pending.leaves is not None) == bool(pipeline.rendered.keys() - pipeline.selected.keys())
+        if number % 3 == 0:
+            pipeline.render(NEVER, leaves=True)
+
+
+def applied(origin: str, version: int, *found: Member, arrived: float = 0.0) -> Applied:
+    """A slice of the first scope."""
+    report = Report(f"endpointslice/default/{origin}", version, {each.key: each for each in found})
+    return Applied(scope=SCOPES[0], report=report, resource_version=str(version), arrived=arrived)
+
+
+def test_a_member_that_moves_between_slices_is_never_missing_if_it_is_quick() -> None:
+    """It is out of one slice and in another before anything is due: nothing is pending."""
+    pipeline = new_pipeline()
+    pipeline.take(applied("a", 1, member(0, "10.0.0.1")))
+    pipeline.render(NEVER, leaves=True)
+    pipeline.take(applied("a", 2, arrived=1.0))
+    assert pipeline.pending(1.0).leaves == Window(since=1.0, changed=1.0, leaving=True)
+    pipeline.take(applied("b", 3, member(0, "10.0.0.1"), arrived=1.05))
+    assert pipeline.pending(1.05).leaves is pipeline.pending(1.05).joins is None
+
+
+def test_a_set_is_published_in_one_family() -> None:
+    """A member without an IPv4 address is left out as soon as another one has one, and is back when it goes."""
+    pipeline = new_pipeline()
+    pipeline.take(applied("six", 1, member(0, "fd00::1"), member(1, "fd00::2")))
+    assert len(pipeline.selected) == 2
+    pipeline.take(applied("four", 2, member(1, "10.0.0.2")))
+    assert [found.name for found in pipeline.selected.values()] == ["app-1"]
+    pipeline.take(applied("four", 3))
+    assert len(pipeline.selected) == 2

@@ -1,6 +1,7 @@
 """What is known of each scope, and how an event changes it.
 
-Pure: no I/O, no clock, no logging. A list replaces everything that was known of its scope.
+Pure: no I/O, no clock, no logging. A list replaces everything that was known of its scope. A state belongs to one
+``Track`` and is changed in place, so that an event costs what it changes, however much is known.
 """
 
 from __future__ import annotations
@@ -8,18 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec.structs import replace
 
 from sidecar.membership.events import Applied, Deleted, Event, Failed, Listed, Recovered, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 
-class Scope(msgspec.Struct, frozen=True, kw_only=True):
+class Scope(msgspec.Struct, kw_only=True):
     """What is known of one scope."""
 
-    reports: Mapping[str, Report] = {}
+    reports: dict[str, Report] = {}
+    """By origin."""
     resource_version: str = ""
     """The resourceVersion that the reports are up to date with."""
     synced: bool = False
@@ -29,18 +30,51 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     """The reason of the current failure, one of ``SourceError.REASONS``."""
     since: float = 0.0
-    """When the current failure began."""
+    """When the current failure began; 0 if there is none."""
+
+    def apply(self, event: Event) -> dict[str, Report | None]:
+        """Take in what *event* reports; return the reports that it replaces, None for an origin that is gone."""
+        match event:
+            case Listed():
+                before, self.reports = self.reports, {report.origin: report for report in event.reports}
+                self.synced = True
+                self._succeed(event.resource_version)
+                return dict.fromkeys(before) | self.reports
+            case Applied():
+                self.reports[event.report.origin] = event.report
+                self._succeed(event.resource_version)
+                return {event.report.origin: event.report}
+            case Deleted():
+                known = self.reports.pop(event.origin, None)
+                self._succeed(event.resource_version)
+                return {event.origin: None} if known else {}
+            case Failed():
+                if not self.failing:
+                    self.since = event.arrived
+                self.failing, self.reason = event.message, event.reason
+                return {}
+            case Recovered():
+                self._succeed(self.resource_version)
+                return {}
+
+    def _succeed(self, resource_version: str) -> None:
+        self.resource_version = resource_version
+        self.failing, self.reason, self.since = "", "", 0.0
 
 
-class State(msgspec.Struct, frozen=True):
-    """What is known of all scopes. Immutable: ``fold`` makes the next one."""
+class State(msgspec.Struct):
+    """What is known of all scopes of a candidate source."""
 
-    scopes: Mapping[str, Scope]
+    scopes: dict[str, Scope]
 
     @classmethod
     def of(cls, scopes: Iterable[str]) -> State:
         """The state in which nothing is known of *scopes* yet."""
         return cls({scope: Scope() for scope in scopes})
+
+    def apply(self, event: Event) -> dict[str, Report | None]:
+        """See ``Scope.apply``."""
+        return self.scopes[event.scope].apply(event)
 
     @property
     def synced(self) -> bool:
@@ -56,26 +90,3 @@ class State(msgspec.Struct, frozen=True):
     def resource_versions(self) -> dict[str, str]:
         """The newest resourceVersion of each scope."""
         return {name: scope.resource_version for name, scope in self.scopes.items()}
-
-
-def fold(state: State, event: Event) -> State:
-    """The state after *event*."""
-    return State({**state.scopes, event.scope: _fold_scope(state.scopes[event.scope], event)})
-
-
-def _fold_scope(scope: Scope, event: Event) -> Scope:
-    match event:
-        case Listed():
-            reports = {report.origin: report for report in event.reports}
-            return Scope(reports=reports, resource_version=event.resource_version, synced=True)
-        case Applied():
-            reports = {**scope.reports, event.report.origin: event.report}
-            return replace(scope, reports=reports, resource_version=event.resource_version, failing="", reason="")
-        case Deleted():
-            reports = {origin: report for origin, report in scope.reports.items() if origin != event.origin}
-            return replace(scope, reports=reports, resource_version=event.resource_version, failing="", reason="")
-        case Failed():
-            since = scope.since if scope.failing else event.arrived
-            return replace(scope, failing=event.message, reason=event.reason, since=since)
-        case Recovered():
-            return replace(scope, failing="", reason="")

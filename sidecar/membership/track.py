@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidecar.membership.events import Applied, Deleted, Listed
-from sidecar.membership.fold import State, fold
+from sidecar.membership.fold import State
 from sidecar.membership.union import Union
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sidecar.membership.events import Event, Report
+    from sidecar.membership.events import Event
 
 
 class Track:
@@ -43,17 +42,7 @@ class Track:
 
     def take(self, event: Event) -> set[str]:
         """Apply *event*, and return the keys of the members that it changed."""
-        before = self.state.scopes[event.scope].reports
-        self.state = fold(self.state, event)
-        after = self.state.scopes[event.scope].reports
-        changed: dict[str, Report | None] = {}
-        match event:
-            case Listed():
-                changed = {origin: after.get(origin) for origin in before.keys() | after.keys()}
-            case Applied():
-                changed = {event.report.origin: event.report}
-            case Deleted():
-                changed = {event.origin: None}
+        changed = self.state.apply(event)
         for origin, report in changed.items():
             _set_message(self.problems, origin, report.problem if report else "")
             _set_message(self.warnings, origin, report.warning if report else "")

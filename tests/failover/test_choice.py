@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from sidecar.failover.choice import Choice, choose
 from sidecar.membership.events import Failed, Listed, Recovered
-from sidecar.membership.fold import State, fold
+from sidecar.membership.fold import State
 from sidecar.membership.policy.timing import NEVER
 
 if TYPE_CHECKING:
@@ -29,7 +28,10 @@ def failed(at: float, reason: str = "refused") -> Failed:
 
 def state(*events: Event) -> State:
     """A way with one source, after *events*."""
-    return reduce(fold, events, State.of("s"))
+    made = State.of("s")
+    for event in events:
+        made.apply(event)
+    return made
 
 
 WORKS = state(SYNCED)

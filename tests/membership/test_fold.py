@@ -5,28 +5,25 @@ Out of scope: which of it is published (policy/test_selection), and how it arriv
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.membership.events import Applied, Deleted, Failed, Listed, Recovered
-from sidecar.membership.fold import State, fold
+from sidecar.membership.events import Applied, Deleted, Failed, Listed, Recovered, Report
+from sidecar.membership.fold import Scope, State
 from tests.support.strategies import SCOPES, events, histories, reports
 
 if TYPE_CHECKING:
-    from sidecar.membership.events import Event, Report
+    from sidecar.membership.events import Event
 
 
 def run(history: list[Event]) -> State:
     """The state after *history*."""
-    return reduce(fold, history, State.of(SCOPES))
-
-
-def by_origin(state: State) -> dict[str, Report]:
-    """What is known."""
-    return state.reports
+    state = State.of(SCOPES)
+    for event in history:
+        state.apply(event)
+    return state
 
 
 def test_nothing_is_known_at_first() -> None:
@@ -34,14 +31,14 @@ def test_nothing_is_known_at_first() -> None:
     state = State.of(SCOPES)
     assert not state.synced
     assert state.reports == {}
+    assert state.resource_versions == dict.fromkeys(SCOPES, "")
 
 
 def test_it_is_synced_when_every_scope_was_listed() -> None:
     """One complete snapshot is not enough if there are two scopes."""
-    first, second = SCOPES
-    state = fold(State.of(SCOPES), Listed(scope=first, reports=(), resource_version="1"))
-    assert not state.synced
-    assert fold(state, Listed(scope=second, reports=(), resource_version="7")).synced
+    lists: list[Event] = [Listed(scope=scope, reports=(), resource_version="1") for scope in SCOPES]
+    assert not run(lists[:1]).synced
+    assert run(lists).synced
 
 
 @given(histories(), histories(), st.lists(reports(SCOPES[0]), max_size=4))
@@ -57,21 +54,61 @@ def test_a_relist_forgets_the_past(before: list[Event], after: list[Event], list
 @given(histories(), events())
 def test_events_are_idempotent(history: list[Event], event: Event) -> None:
     """Applying an event twice is the same as applying it once."""
-    once = fold(run(history), event)
-    assert fold(once, event) == once
+    assert run([*history, event, event]) == run([*history, event])
+
+
+@given(histories(), events())
+def test_an_event_returns_the_reports_that_it_replaces(history: list[Event], event: Event) -> None:
+    """The reports of all other origins are as before."""
+    state = run(history)
+    before = state.reports
+    replaced = state.apply(event)
+    expected = before | {origin: report for origin, report in replaced.items() if report}
+    assert state.reports == {origin: report for origin, report in expected.items() if replaced.get(origin, report)}
+    assert all(state.reports.get(origin) == report for origin, report in replaced.items())
+
+
+@given(histories(), events(), st.sampled_from(SCOPES))
+def test_an_event_changes_its_own_scope_only(history: list[Event], event: Event, scope: str) -> None:
+    """Scopes are independent."""
+    if scope != event.scope:
+        assert run([*history, event]).scopes[scope] == run(history).scopes[scope]
 
 
 @given(histories(), st.sampled_from(SCOPES))
 def test_a_failure_changes_no_member(history: list[Event], scope: str) -> None:
     """Neither does a recovery; the failure is known in between."""
-    before = run(history)
-    failing = fold(before, Failed(scope=scope, reason="refused", message="away"))
-    after = fold(failing, Recovered(scope=scope))
-    assert by_origin(before) == by_origin(failing) == by_origin(after)
-    assert failing.scopes[scope].failing == "away"
-    assert after.scopes[scope].failing == ""
-    assert before.synced == failing.synced
-    assert before.resource_versions == failing.resource_versions
+    failure = Failed(scope=scope, reason="refused", message="away")
+    before, failing = run(history), run([*history, failure])
+    after = run([*history, failure, Recovered(scope=scope)])
+    assert before.reports == failing.reports == after.reports
+    assert before.synced == failing.synced == after.synced
+    assert before.resource_versions == failing.resource_versions == after.resource_versions
+    assert (failing.scopes[scope].failing, failing.scopes[scope].reason) == ("away", "refused")
+    assert (after.scopes[scope].failing, after.scopes[scope].reason) == ("", "")
+
+
+def failed(at: float, message: str = "away", reason: str = "refused") -> Failed:
+    """A failure of the first scope."""
+    return Failed(scope=SCOPES[0], reason=reason, message=message, arrived=at)
+
+
+def test_a_failure_began_with_its_first_event() -> None:
+    """Further ones only change its reason: the time to a fallback does not start again."""
+    scope = run([failed(10.0), failed(20.0, "forbidden", "forbidden")]).scopes[SCOPES[0]]
+    assert scope == Scope(failing="forbidden", reason="forbidden", since=10.0)
+
+
+def test_a_failure_ends_with_any_success() -> None:
+    """The next failure is another one."""
+    for success in (
+        Listed(scope=SCOPES[0], reports=(), resource_version="7"),
+        Applied(scope=SCOPES[0], report=Report("origin", 1, {}), resource_version="7"),
+        Deleted(scope=SCOPES[0], origin="origin", resource_version="7"),
+        Recovered(scope=SCOPES[0]),
+    ):
+        assert run([failed(10.0), success]).scopes[SCOPES[0]].failing == ""
+        assert run([failed(10.0), success, failed(30.0)]).scopes[SCOPES[0]].since == 30.0
 
 
 @given(histories(), reports(SCOPES[0]), reports(SCOPES[0]))
@@ -81,7 +118,7 @@ def test_changes_of_distinct_origins_commute(history: list[Event], one: Report, 
         return
     first = Applied(scope=SCOPES[0], report=one, resource_version="5")
     second = Applied(scope=SCOPES[0], report=other, resource_version="5")
-    assert by_origin(run([*history, first, second])) == by_origin(run([*history, second, first]))
+    assert run([*history, first, second]).reports == run([*history, second, first]).reports
 
 
 @given(histories(), reports(SCOPES[0]))
@@ -89,4 +126,5 @@ def test_a_deleted_origin_reports_nothing_more(history: list[Event], report: Rep
     """Deleting an origin removes everything that it reported, and deleting it twice is harmless."""
     gone = Deleted(scope=SCOPES[0], origin=report.origin, resource_version="6")
     state = run([*history, Applied(scope=SCOPES[0], report=report, resource_version="5"), gone, gone])
-    assert report.origin not in by_origin(state)
+    assert report.origin not in state.reports
+    assert state.scopes[SCOPES[0]].resource_version == "6"

@@ -5,9 +5,17 @@ Out of scope: the laws of the fold (test_fold) and of the union (test_union).
 
 from __future__ import annotations
 
+import tracemalloc
+from typing import TYPE_CHECKING
+
+import pytest
+
 from sidecar.membership.events import Applied, Deleted, Failed, Listed, Recovered, Report
 from sidecar.membership.track import Track
 from tests.support.members import by_key, made
+
+if TYPE_CHECKING:
+    from sidecar.membership.events import Event
 
 SCOPE, OTHER = "endpointslice/default/app", "endpointslice/other/app"
 ONE, TWO, THREE = made(1), made(2), made(3)
@@ -89,3 +97,29 @@ def test_what_is_forgotten_is_as_if_it_had_never_been_known() -> None:
     assert track.state.resource_versions == {SCOPE: "", OTHER: ""}
     assert not any((track.state.reports, track.union.members, track.problems, track.warnings))
     assert track.take(listed(report("a", 1))) == {ONE.key}
+
+
+PODS = [Report(f"pods/default/app-{number}", 1, by_key([made(number)])) for number in range(20_000)]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Applied(scope=SCOPE, report=PODS[7], resource_version="8"),
+        Deleted(scope=SCOPE, origin=PODS[7].origin, resource_version="8"),
+        Failed(scope=SCOPE, reason="refused", message="away"),
+        Recovered(scope=SCOPE),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_a_change_costs_the_change_however_many_pods_there_are(event: Event) -> None:
+    """Nothing that is known is copied: a copy of 20,000 references would be 160 kB."""
+    track = new_track()
+    track.take(listed(*PODS))
+    tracemalloc.start()
+    try:
+        track.take(event)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000

@@ -13,34 +13,52 @@ import pytest
 from hypothesis import given
 
 from sidecar.membership.events import Event, Report
-from sidecar.membership.fold import State, fold
-from sidecar.membership.union import Union, merge
+from sidecar.membership.fold import State
+from sidecar.membership.union import Union
 from tests.support.members import by_key, made
 from tests.support.strategies import FAMILIES, SCOPES, histories
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from sidecar.membership.member import Member
 
 
-def union_from_scratch(state: State, family: str) -> dict[str, Member]:
-    """The specification of the union: collect the sightings of each key, then merge them."""
+def union_from_scratch(reports: Iterable[Report], family: str) -> dict[str, Member]:
+    """The specification: of each key, the newest sighting, with the newest addresses of each family."""
     sightings: dict[str, list[tuple[Report, Member]]] = {}
-    for report in state.reports.values():
-        for key, found in report.members.items():
-            sightings.setdefault(key, []).append((report, found))
-    return {key: seen[0][1] if len(seen) == 1 else merge(seen, family) for key, seen in sightings.items()}
+    for each in sorted(reports, key=lambda each: each.origin):
+        for key, found in each.members.items():
+            sightings.setdefault(key, []).append((each, found))
+    return {key: seen[0][1] if len(seen) == 1 else specified(seen, family) for key, seen in sightings.items()}
+
+
+def specified(sightings: list[tuple[Report, Member]], family: str) -> Member:
+    """One member from its sightings, which are in the order of their origins: of two as new the first counts."""
+
+    def newest(wanted: Callable[[Member], bool]) -> Member | None:
+        seen = [(report.order, found) for report, found in sightings if wanted(found)]
+        return max(seen, key=lambda sighting: sighting[0])[1] if seen else None
+
+    v4 = newest(lambda found: "." in found.addresses[0])
+    v6 = newest(lambda found: ":" in found.addresses[0])
+    used = {"auto": v4 or v6, "ipv4": v4, "ipv6": v6}[family]
+    member = newest(lambda _: True)
+    assert member
+    addresses = tuple(each.addresses[0] for each in (v4, v6) if each)
+    address = used.addresses[0] if used else ""
+    return msgspec.structs.replace(member, addresses=addresses, address=address)
 
 
 @given(histories(), FAMILIES)
 def test_the_union_equals_the_union_built_from_scratch(history: list[Event], family: str) -> None:
-    """Following every event gives the same as looking once at the end."""
+    """Following every event gives the same as looking once at the end, and returns exactly what changed."""
     union, state = Union(family), State.of(SCOPES)
     for event in history:
-        before, known = dict(union.members), state.reports
-        state = fold(state, event)
-        changed = union.update({origin: state.reports.get(origin) for origin in known.keys() | state.reports.keys()})
+        before = dict(union.members)
+        changed = union.update(state.apply(event))
         assert changed == {key for key in before.keys() | union.members if before.get(key) != union.members.get(key)}
-    assert union.members == union_from_scratch(state, family)
+        assert union.members == union_from_scratch(state.reports.values(), family)
 
 
 def report(origin: str, order: int, *members: Member) -> Report:

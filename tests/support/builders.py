@@ -14,7 +14,7 @@ import subprocess
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sidecar.membership.fold import State, fold
+from sidecar.membership.fold import State
 from sidecar.membership.member import Member
 from sidecar.observability.metrics import Metrics
 from sidecar.sources.kubernetes.collection import Collection, reader
@@ -159,8 +159,8 @@ class Followed:
 
     @property
     def reports(self) -> Mapping[str, Report]:
-        """What follows from it, by origin."""
-        return self.state.scopes[self._scope].reports
+        """What is known from it now, by origin."""
+        return dict(self.state.scopes[self._scope].reports)
 
     @property
     def revision(self) -> str:
@@ -182,7 +182,7 @@ class Followed:
             async for event in source.events():
                 self.events.append(event)
                 self.times.append(asyncio.get_running_loop().time())
-                self.state = fold(self.state, event)
+                self.state.apply(event)
                 self._changed.set()
         except Exception as error:
             self._over = error

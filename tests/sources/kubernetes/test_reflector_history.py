@@ -12,7 +12,7 @@ import looptime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.membership.fold import State, fold
+from sidecar.membership.fold import State
 from tests.support.builders import SCOPE, bookmark, endpoint, endpoint_slice, error_event, line, page, reports
 from tests.support.script import Script, error, reflect
 
@@ -216,7 +216,7 @@ def test_what_is_known_is_what_was_and_never_goes_back(
         try:
             async with asyncio.timeout(3600):
                 async for event in reflect(server, not_older_than=not_older_than).events():
-                    state = fold(state, event)
+                    state.apply(event)
                     known = state.scopes[SCOPE]
                     if known.synced:
                         assert int(known.resource_version) >= revision

@@ -48,8 +48,13 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
     """Whether it is the member that may found the cluster."""
 
     @property
+    def pod(self) -> str:
+        """Which pod it is, whichever Service reports it: the UID, or the address where the source knows no UID."""
+        return self.uid or self.address
+
+    @property
     def key(self) -> str:
-        """Identity and canonical order in one string: namespace, service, name or address, then UID.
+        """What one Service reports of one pod, and its canonical order: namespace, service, name or address, UID.
 
         NUL sorts before every character of a name, so these strings compare as the tuples would, and faster.
         """

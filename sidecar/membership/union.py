@@ -77,7 +77,7 @@ class Union:
         """Record which members *origin* reports; return the keys of those to merge again."""
         # Most members are the same object as before; identity is cheaper to test than equality.
         changed = {key for key, member in new.items() if old.get(key) is not member}
-        added = changed - old.keys()
+        added = {key for key in changed if key not in old}
         removed = old.keys() - new.keys() if len(old) + len(added) > len(new) else set()
         for key in removed:
             self._set_origins(key, tuple(other for other in self._origins[key] if other != origin))

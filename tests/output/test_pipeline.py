@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -126,3 +127,36 @@ def test_a_set_is_published_in_one_family() -> None:
     assert [found.name for found in pipeline.selected.values()] == ["app-1"]
     pipeline.take(applied("four", 3))
     assert len(pipeline.selected) == 2
+
+
+FIRST = member(0, "10.0.0.1")
+SECOND = msgspec.structs.replace(FIRST, service="other")
+
+
+def test_a_pod_that_two_services_select_is_listed_once_in_every_format() -> None:
+    """In all formats alike: the first in canonical order."""
+    once, twice = new_pipeline(), new_pipeline()
+    for pipeline, events in (
+        (once, [applied("a", 1, FIRST)]),
+        (twice, [applied("a", 1, FIRST), applied("b", 2, SECOND)]),
+    ):
+        for event in events:
+            pipeline.take(event)
+        pipeline.render(NEVER, leaves=True)
+    assert twice.bodies == once.bodies
+
+
+def test_a_pod_whose_line_moves_to_another_service_is_never_listed_twice() -> None:
+    """The old line goes with the rendering that brings the new one, though no leave is due."""
+    pipeline = Pipeline(
+        [Track("endpointslice", SCOPES, "auto")],
+        list(FORMATS.values()),
+        rules=RULES,
+        leave_policy=LeavePolicy(hold_down=60.0, max_shrink=0.0),
+    )
+    for event in (applied("a", 1, FIRST), applied("b", 2, SECOND)):
+        pipeline.take(event)
+    pipeline.render(0.0, leaves=True)
+    pipeline.take(applied("a", 3, arrived=5.0))
+    assert pipeline.render(5.0, leaves=False) == {FIRST.key: (FIRST, None), SECOND.key: (None, SECOND)}
+    assert list(pipeline.rendered.values()) == [SECOND]

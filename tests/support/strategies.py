@@ -31,11 +31,11 @@ def members(draw: st.DrawFn, namespace: str = "default") -> Member:
     return Member(
         name=f"app-{number}" if named else "",
         namespace=namespace,
-        service="app",
+        service=draw(st.sampled_from(("app", "web"))),
         uid=f"uid-{number}-{draw(st.integers(0, 1))}" if named else "",
         address=address,
         addresses=(address,),
-        port=draw(st.sampled_from((None, 5701))),
+        port=draw(st.sampled_from((None, 5701, 5702))),
         hostname="",
         node=draw(st.sampled_from(("", "node-0"))),
         zone="",

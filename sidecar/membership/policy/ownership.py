@@ -7,7 +7,10 @@ it, would talk to a stranger. Pods of the host network share an address legitima
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
+
+from sidecar.membership.policy.member_index import MemberIndex
 
 if TYPE_CHECKING:
     from sidecar.membership.member import Member
@@ -31,12 +34,13 @@ def in_conflict(one: Member, other: Member) -> bool:
 
 
 class AddressOwnership:
-    """The members by address, to find conflicts. A change costs the members with the same address."""
+    """Every member that is reported with an address, whether it may be published or not.
+
+    A pod that is not published has its address all the same: one that terminates, or belongs to another cluster.
+    """
 
     def __init__(self) -> None:
-        self._members: dict[str, Member] = {}
-        self._by_address: dict[str, Member | tuple[Member, ...]] = {}
-        """The members with an address; a tuple only where there are several, which is rare."""
+        self._index = MemberIndex(attrgetter("address"))
 
     def put(self, key: str, member: Member | None) -> list[str]:
         """Replace the member under *key*, or remove it (None).
@@ -44,43 +48,17 @@ class AddressOwnership:
         Returns:
             The keys of the other members whose ownership this may change.
         """
-        before = self._members.get(key)
-        if before is member:
-            return []
-        others: tuple[Member, ...] = ()
-        if before is not None:
-            del self._members[key]
-            others = tuple(other for other in self._members_at(before.address) if other is not before)
-            self._set_members_at(before.address, others)
-        if member is not None:
-            self._members[key] = member
-            already = self._members_at(member.address)
-            self._set_members_at(member.address, (*already, member))
-            others += already
-        return [other.key for other in others]
+        return self._index.put(key, member if member and member.address else None)
 
     def owner(self, key: str) -> Member | None:
-        """The member under *key* if it has its address; None if another pod has it, or there is no such member."""
-        member = self._members.get(key)
-        if member is None:
-            return None
-        if self._by_address[member.address] is member:
+        """The member under *key* if it has its address; None if another pod has it, or if it has none."""
+        member = self._index.get(key)
+        if member is None or self._index.is_alone(member):
             return member
-        own = precedence(member)
-        others = self._members_at(member.address)
+        own, others = precedence(member), self._index.having(member.address)
         outranked = any(in_conflict(member, other) and precedence(other) > own for other in others)
         return None if outranked else member
 
     def is_taken(self, member: Member) -> bool:
-        """Whether another pod is reported with the address of *member*, which itself is not in this index any more."""
-        return any(in_conflict(member, other) for other in self._members_at(member.address))
-
-    def _members_at(self, address: str) -> tuple[Member, ...]:
-        found = self._by_address.get(address, ())
-        return found if isinstance(found, tuple) else (found,)
-
-    def _set_members_at(self, address: str, members: tuple[Member, ...]) -> None:
-        if members:
-            self._by_address[address] = members if len(members) > 1 else members[0]
-        else:
-            del self._by_address[address]
+        """Whether another pod is reported with the address of *member*."""
+        return any(in_conflict(member, other) for other in self._index.having(member.address))

@@ -55,7 +55,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     ready: bool
     """Some eligible member is ready."""
     ipv4: bool
-    """Some eligible member is used with an IPv4 address."""
+    """The set is published with IPv4 addresses: some member that its readiness admits has one."""
 
 
 def is_ready(member: Member) -> bool:
@@ -92,17 +92,21 @@ def eligible(member: Member, rules: Rules, own: OwnPod) -> bool:
     return rules.terminating == "while-serving" and is_serving(member)
 
 
+def admits_not_ready(rules: Rules, *, ready: bool) -> bool:
+    """Whether members that are not ready are published in a set of which some eligible member is *ready*, or none."""
+    return rules.not_ready == "include" or (rules.not_ready == "prefer-ready" and not ready)
+
+
 def admitted(member: Member, rules: Rules, facts: Facts) -> bool:
     """Whether *member* is published in a set with these *facts*.
 
     Args:
         member: an eligible member.
         rules: the rules.
-        facts: about the set. A set is published in one address family, IPv4 if any member has it, because readers such
-            as JGroups silently drop the addresses of the other family. A terminating member does not count as ready:
-            otherwise new members that start beside it would not find each other.
+        facts: about the set. A set is published in one address family, because readers such as JGroups silently drop
+            the addresses of the other one. A terminating member does not count as ready: otherwise new members that
+            start beside it would not find each other.
     """
-    if facts.ipv4 and is_ipv6(member.address):
+    if is_ipv6(member.address) is facts.ipv4:
         return False
-    not_ready = rules.not_ready == "include" or (rules.not_ready == "prefer-ready" and not facts.ready)
-    return not_ready or is_serving(member)
+    return is_serving(member) or admits_not_ready(rules, ready=facts.ready)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -86,3 +88,49 @@ def test_the_founder_is_the_oldest_candidate(moves: list[tuple[int, str | None]]
         if created is not None:
             candidates[key] = created or "unknown"
         assert founder.seed == min(candidates, key=lambda key: (candidates[key], key), default="")
+
+
+def test_the_seed_is_a_pod_whichever_service_its_line_comes_from() -> None:
+    """The first Service does not admit it; its line is the one of the second Service."""
+    first = made(1, service="a", created=OLD, ready=False, serving=False)
+    second = made(1, service="b", created=OLD)
+    selection = select(Rules(seed=True), (first, second, made(2, service="b", created=NEW)))
+    assert [(each.name, each.service) for each in selection.members.values() if each.seed] == [("app-1", "b")]
+
+
+def test_every_line_of_the_seed_is_marked() -> None:
+    """A pod with two ports finds itself in one line or the other."""
+    lines = [made(1, service=service, port=port, created=OLD) for service, port in (("a", 1), ("b", 2))]
+    union = {each.key: each for each in (*lines, made(2, service="a", created=NEW))}
+    selection = select(Rules(seed=True), union.values())
+    assert seeds(selection) == ["app-1", "app-1"]
+    for each in lines:
+        del union[each.key]
+    changed = selection.update([each.key for each in lines], union)
+    assert seeds(selection) == ["app-2"]
+    assert len(changed) == 3
+
+
+def test_the_seed_stays_when_its_line_moves_to_another_service() -> None:
+    """It is the same pod."""
+    lines = [made(1, service=service, created=OLD) for service in ("a", "b")]
+    union = {each.key: each for each in (*lines, made(2, service="a", created=NEW))}
+    selection = select(Rules(seed=True), union.values())
+    del union[lines[0].key]
+    selection.update([lines[0].key], union)
+    assert [(each.name, each.service) for each in selection.members.values() if each.seed] == [("app-1", "b")]
+
+
+def test_the_memory_of_the_queue_does_not_grow_with_the_number_of_changes() -> None:
+    """A member whose pod is replaced again and again leaves stale entries behind, which are cleared away."""
+    founder = Founder()
+    founder.put("app-0", OLD)
+    tracemalloc.start()
+    try:
+        for number in range(20_000):
+            founder.put("app-1", f"{number:020}")
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert used < 50_000
+    assert founder.seed == "app-1"

@@ -86,6 +86,47 @@ def test_members_that_are_not_ready_are_selected_as_asked(
     assert select(Rules(not_ready=not_ready), union).members == by_key(selected)
 
 
+V4, V4_STARTING = made(1), made(1, ready=False, serving=False)
+V4_LEAVING = made(1, ready=False, serving=True, terminating=True)
+V6 = (made(2, "fd00::2"), made(3, "fd00::3"), made(4, "fd00::4"))
+V6_STARTING = made(5, "fd00::5", ready=False, serving=False)
+
+
+@pytest.mark.parametrize(
+    ("of", "found", "selected"),
+    [
+        pytest.param(Rules(), (V4, *V6), (V4,), id="IPv4 if a ready member has it"),
+        pytest.param(Rules(), (V4_STARTING, *V6), V6, id="but not if only one has it that is not ready"),
+        pytest.param(Rules(not_ready="exclude"), (V4_STARTING, *V6), V6, id="which is excluded"),
+        pytest.param(Rules(not_ready="include"), (V4_STARTING, *V6), (V4_STARTING,), id="unless it is included"),
+        pytest.param(Rules(), (V4_STARTING, V6_STARTING), (V4_STARTING,), id="or nobody is ready"),
+        pytest.param(
+            Rules(terminating="while-serving"), (V4_LEAVING, *V6), V6, id="a terminating member does not decide"
+        ),
+        pytest.param(
+            Rules(terminating="while-serving", not_ready="exclude"),
+            (V4_LEAVING, V6_STARTING),
+            (V4_LEAVING,),
+            id="unless nobody else is admitted",
+        ),
+    ],
+)
+def test_a_set_has_one_address_family(of: Rules, found: tuple[Member, ...], selected: tuple[Member, ...]) -> None:
+    """Readiness is decided first: no member that is not published takes the file away from ready ones."""
+    for order in (found, found[::-1]):
+        assert select_one_by_one(of, order).members == by_key(selected)
+
+
+def test_the_family_follows_the_members() -> None:
+    """A pod with the first IPv4 address takes over when it becomes ready, and gives back when it is gone."""
+    union = by_key((V4_STARTING, *V6))
+    selection = select(Rules(), union.values())
+    union[V4.key] = V4
+    assert selection.update([V4.key], union) == {V4.key: V4} | {each.key: None for each in V6}
+    del union[V4.key]
+    assert selection.update([V4.key], union) == {V4.key: None} | by_key(V6)
+
+
 SELF = made(0, "10.0.0.10", rollout="new", cluster="blue")
 MATE = made(1, rollout="new", cluster="blue")
 OTHER = made(2, rollout="old", cluster="green")

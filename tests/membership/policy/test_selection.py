@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from sidecar.membership.member import Member
 from sidecar.membership.policy.ownership import in_conflict, precedence
-from sidecar.membership.policy.rules import Facts, OwnPod, Rules, admitted, eligible, is_ready
+from sidecar.membership.policy.rules import OwnPod, Rules, belongs, eligible, is_ready, is_serving
 from sidecar.membership.policy.selection import Selection
 from tests.support.members import by_key, made, names, select
 from tests.support.strategies import members, rules
@@ -31,25 +31,35 @@ def is_ipv4(found: Member) -> bool:
 
 
 def from_scratch(of: Rules, union: dict[str, Member], own: OwnPod) -> dict[str, Member]:
-    """The specification: filter by the rules, then by ownership, then by facts; then mark the oldest."""
-    able = [found for found in union.values() if eligible(found, of, own)]
-    owners = [
-        found
-        for found in able
-        if not any(
-            found.address == other.address and in_conflict(found, other) and precedence(other) > precedence(found)
-            for other in able
-        )
-    ]
-    facts = Facts(ready=any(map(is_ready, owners)), ipv4=any(map(is_ipv4, owners)))
-    selected = {found.key: found for found in owners if admitted(found, of, facts)}
+    """The specification: owners of their addresses, by readiness, of one family, one line for each pod and port."""
+    candidates = [found for found in union.values() if owns_its_address(found, union.values())]
+    candidates = [found for found in candidates if eligible(found, of, own)]
+    ready = [found for found in candidates if is_ready(found)]
+    serving = [found for found in candidates if is_serving(found)]
+    if of.not_ready == "include" or (of.not_ready == "prefer-ready" and not ready):
+        pool, deciding = candidates, candidates
+    else:
+        pool, deciding = serving, ready or serving
+    ipv4 = any(map(is_ipv4, deciding))
+    lines: dict[tuple[str, int | None], Member] = {}
+    for found in sorted(pool, key=lambda found: found.key):
+        if is_ipv4(found) == ipv4:
+            lines.setdefault((found.uid or found.address, found.port), found)
     founders = [
-        (found.created or "~", found.key)
-        for found in owners
-        if not found.terminating and not found.lost and (is_ipv4(found) or not facts.ipv4)
+        (found.created or "~", found.key, found.uid or found.address)
+        for found in candidates
+        if not found.terminating and not found.lost and is_ipv4(found) == ipv4
     ]
-    seed = min(founders)[1] if of.seed and founders else ""
-    return {key: msgspec.structs.replace(found, seed=key == seed) for key, found in selected.items()}
+    seed = min(founders)[2] if of.seed and founders else ""
+    return {
+        found.key: msgspec.structs.replace(found, seed=(found.uid or found.address) == seed) for found in lines.values()
+    }
+
+
+def owns_its_address(found: Member, union: Iterable[Member]) -> bool:
+    """Whether it has an address that no pod with a better claim has."""
+    rivals = [other for other in union if other.address == found.address and in_conflict(found, other)]
+    return bool(found.address) and all(precedence(found) > precedence(other) for other in rivals)
 
 
 def own_of(found: Iterable[Member], before: OwnPod) -> OwnPod:
@@ -76,6 +86,7 @@ def test_it_equals_the_selection_made_from_scratch(of: Rules, history: list[list
         own = own_of((union[key] for key in {found.key for found, _ in changes} & union.keys()), own)
         reported = selection.update({found.key for found, _ in changes}, union)
         assert selection.members == from_scratch(of, union, own)
+        assert selection.pods == len({found.uid or found.address for found in selection.members.values()})
         keys = before.keys() | selection.members.keys()
         assert reported == {
             key: selection.members.get(key) for key in keys if before.get(key) != selection.members.get(key)
@@ -110,12 +121,13 @@ def test_only_reported_members_are_selected(of: Rules, found: list[Member]) -> N
 
 @given(rules(), st.lists(members(), max_size=10))
 def test_every_selection_can_be_published(of: Rules, found: list[Member]) -> None:
-    """One address family, no foreign member, one pod for each address and port, at most one seed."""
+    """One address family, no foreign member, one pod for each address and port, one line for each of them, one seed."""
     selection = select(of, found)
     selected = list(selection.members.values())
     assert len({is_ipv4(each) for each in selected}) <= 1
     assert not any(one.address == other.address and in_conflict(one, other) for one in selected for other in selected)
-    assert sum(each.seed for each in selected) <= of.seed
+    assert len({(each.uid or each.address, each.port) for each in selected}) == len(selected)
+    assert len({each.uid or each.address for each in selected if each.seed}) <= of.seed
     if of.cluster_id:
         assert {each.cluster for each in selected} <= {selection.own.cluster} - {""}
     if of.split and (of.split_unknown == "closed" or selection.own.rollout):
@@ -127,6 +139,31 @@ def test_every_selection_can_be_published(of: Rules, found: list[Member]) -> Non
 SELF = made(0, "10.0.0.10", rollout="new", cluster="blue")
 MATE = made(1, rollout="new", cluster="blue")
 OTHER = made(2, rollout="old", cluster="green")
+
+
+@given(rules(), st.lists(members(), max_size=10))
+def test_nothing_is_selected_only_if_nobody_is_ready(of: Rules, found: list[Member]) -> None:
+    """Whatever the address families of the members are."""
+    selection = select(of, found)
+    candidates = [each for each in found if owns_its_address(each, by_key(found).values())]
+    ready = [each for each in candidates if eligible(each, of, selection.own) and is_ready(each)]
+    assert selection.members or not any(by_key(found)[each.key] is each for each in ready)
+
+
+@given(rules(), st.lists(members(), max_size=10), st.lists(members(), max_size=3))
+def test_what_must_not_be_published_must_not_stay(of: Rules, found: list[Member], published: list[Member]) -> None:
+    """A member that left stays beside others of its family only, and never with the address of another pod."""
+    selection, union = select(of, found), by_key(found)
+    for left in published:
+        if left.key in selection.members:
+            continue
+        beside = list(selection.members.values())
+        assert selection.may_stay(left) == (
+            belongs(union.get(left.key, left), of, selection.own)
+            and all(is_ipv4(each) == is_ipv4(left) for each in beside)
+            and not any(each.pod == left.pod and each.port == left.port for each in beside)
+            and not any(each.address == left.address and in_conflict(each, left) for each in union.values())
+        )
 
 
 def test_the_own_rollout_is_known_even_if_the_own_pod_cannot_be_published() -> None:
@@ -156,13 +193,14 @@ def test_the_own_pod_counts_even_if_it_is_not_ready() -> None:
 
 
 ONE = made(1)
+TWICE = msgspec.structs.replace(ONE, service="other")
 
 
 def churn(*sets: Sequence[Member]) -> int:
     """The churn of a selection that follows these sets."""
     selection, union = Selection(Rules()), dict[str, Member]()
     for found in sets:
-        changed = union.keys() | {each.key for each in found}
+        changed = union.keys() | by_key(found).keys()
         union = by_key(found)
         selection.update(changed, union)
     return selection.churn
@@ -171,14 +209,18 @@ def churn(*sets: Sequence[Member]) -> int:
 @pytest.mark.parametrize(
     ("sets", "times"),
     [
-        ([(ONE,)], 1),
-        ([(ONE,), ()], 2),
-        ([(ONE,), (msgspec.structs.replace(ONE, zone="eu-2"),)], 1),
-        ([(ONE,), (msgspec.structs.replace(ONE, address="10.0.0.99"),)], 2),
-        ([(ONE,), (msgspec.structs.replace(ONE, port=1),)], 2),
-        ([()], 0),
+        pytest.param([(ONE,)], 1, id="a join"),
+        pytest.param([(ONE,), ()], 2, id="a join and a leave"),
+        pytest.param([(ONE,), (made(2),)], 2, id="one joins and another leaves"),
+        pytest.param([(ONE,), (msgspec.structs.replace(ONE, zone="eu-2"),)], 1, id="another zone"),
+        pytest.param([(ONE,), (msgspec.structs.replace(ONE, ready=False),)], 1, id="another condition"),
+        pytest.param([(ONE,), (msgspec.structs.replace(ONE, address="10.0.0.99"),)], 2, id="another address"),
+        pytest.param([(ONE,), (msgspec.structs.replace(ONE, port=1),)], 2, id="another port"),
+        pytest.param([(ONE,), (ONE, TWICE)], 1, id="selected by another Service too"),
+        pytest.param([(ONE,), (TWICE,)], 1, id="selected by another Service instead"),
+        pytest.param([()], 0, id="nobody"),
     ],
 )
-def test_churn_counts_who_joined_left_or_moved(sets: list[tuple[Member, ...]], times: int) -> None:
+def test_churn_counts_changes_of_pods_addresses_and_ports(sets: list[tuple[Member, ...]], times: int) -> None:
     """Not conditions that change: otherwise a cluster that starts would never count as stable."""
     assert churn(*sets) == times

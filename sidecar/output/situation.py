@@ -46,7 +46,7 @@ def situation(
         cluster_known=selection.cluster_known,
         rollout_known=selection.rollout_known,
         has_self=selection.has_self,
-        selected=len(selection.members),
+        selected=selection.pods,
         empty="" if published or selection.members or not track.state.synced else why_empty(track),
         desired=replicas.desired,
         replicas_unknown=replicas.unknown,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 
-from sidecar.check import cluster, volumes
-from sidecar.check.facts import Facts
-from sidecar.check.findings import Finding, exit_code, in_json, in_text
-from sidecar.check.report import findings
+from sidecar.check.findings.facts import Facts
+from sidecar.check.findings.finding import Finding, exit_code, in_json, in_text
+from sidecar.check.findings.report import findings
+from sidecar.check.probes import api, volumes
 from sidecar.check.targets import collections_of, permissions_of, requirements_of, targets_of
 from sidecar.daemon import parts
 from sidecar.errors import SettingsError, SourceError
@@ -28,7 +28,7 @@ from sidecar.sources.kubernetes.objects import EVERYWHERE
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sidecar.check.facts import Answers
+    from sidecar.check.findings.facts import Answers
     from sidecar.check.targets import Targets
     from sidecar.settings.values import Settings
     from sidecar.sources.dns.records import Outcome
@@ -95,7 +95,7 @@ async def _ask_api(
 ) -> Answers | str:
     connection = Connection(credentials, metrics, PATIENCE)
     try:
-        return await cluster.look(
+        return await api.look(
             connection,
             permissions_of(settings, targets),
             [target for target in targets.services if target[0] != EVERYWHERE],

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sidecar.check.permissions import needed
-from sidecar.check.services import Requirements
+from sidecar.check.findings.permissions import needed
+from sidecar.check.findings.services import Requirements
 from sidecar.failover.candidates import candidate_names
 from sidecar.sources.kubernetes.endpoints import endpoints
 from sidecar.sources.kubernetes.endpointslices import endpoint_slices
@@ -19,7 +19,7 @@ from sidecar.sources.kubernetes.pods import PodProjection, pods
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sidecar.check.permissions import Permission
+    from sidecar.check.findings.permissions import Permission
     from sidecar.settings.values import Settings
     from sidecar.sources.kubernetes.collection import Collection
 

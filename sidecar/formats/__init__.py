@@ -7,11 +7,11 @@ nothing that changes by itself (a time, a counter, a resourceVersion) is in a bo
 
 from __future__ import annotations
 
-from sidecar.formats import hazelcast, jgroups, membership
+from sidecar.formats import hazelcast_xml, hazelcast_yaml, jgroups, membership_json
 from sidecar.formats.document import Document, Format, Frame, render
 
 FORMATS: dict[str, Format] = {
-    form.name: form for form in (membership.JSON, hazelcast.XML, hazelcast.YAML, jgroups.HOSTS)
+    form.name: form for form in (membership_json.FORMAT, hazelcast_xml.FORMAT, hazelcast_yaml.FORMAT, jgroups.FORMAT)
 }
 """Every format by its name in ``--output NAME=PATH``."""
 

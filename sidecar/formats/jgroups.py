@@ -26,7 +26,7 @@ def _member(member: Member) -> bytes:
     return f"{member.address}{port}\n".encode()
 
 
-HOSTS = Format(
+FORMAT = Format(
     name="jgroups",
     summary="JGroups 5.3.15, 5.4.2 and later, Infinispan, Keycloak: TCPPING initial_hosts_file",
     file="hosts.txt",

@@ -12,14 +12,14 @@ import msgspec
 import pytest
 import yaml
 
-from sidecar.check import dns, roles, services
-from sidecar.check.directories import ENOUGH, Directory
-from sidecar.check.directories import judge as judge_directory
-from sidecar.check.facts import Answers, Facts
-from sidecar.check.findings import Finding, exit_code, in_json, in_text
-from sidecar.check.permissions import Permission, Question, is_allowed, needed, questions, username
-from sidecar.check.report import findings
-from sidecar.check.services import Observed, Requirements, Service, ServicePort, Spec
+from sidecar.check.findings import dns, roles, services
+from sidecar.check.findings.facts import Answers, Facts
+from sidecar.check.findings.finding import Finding, exit_code, in_json, in_text
+from sidecar.check.findings.permissions import Permission, Question, is_allowed, needed, questions, username
+from sidecar.check.findings.report import findings
+from sidecar.check.findings.services import Observed, Requirements, Service, ServicePort, Spec
+from sidecar.check.findings.volumes import ENOUGH, Directory
+from sidecar.check.findings.volumes import judge as judge_directory
 from sidecar.cli import main
 from sidecar.errors import SourceError
 from sidecar.formats import samples

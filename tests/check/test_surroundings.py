@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidecar.check import cluster, volumes
-from sidecar.check.cluster import REVIEWS, USERS
-from sidecar.check.permissions import Permission
-from sidecar.check.services import Observed
+from sidecar.check.findings.permissions import Permission
+from sidecar.check.findings.services import Observed
+from sidecar.check.probes import api, volumes
+from sidecar.check.probes.api import REVIEWS, USERS
 from sidecar.cli import main
 from sidecar.errors import SourceError
 from tests.support.builders import (
@@ -43,7 +43,7 @@ from tests.support.builders import (
 if TYPE_CHECKING:
     import asyncio
 
-    from sidecar.check.facts import Answers
+    from sidecar.check.findings.facts import Answers
 
 ROOT = Path(__file__).parents[2]
 
@@ -229,7 +229,7 @@ async def look(**answers: tuple[int, bytes]) -> Answers:
         writer.write(response(body, code, "Connection: close"))
 
     async with answering(answer) as url, connected(grants(url)) as connection:
-        return await cluster.look(connection, [RIGHT], [("default", "app")], {"default/app": collection()})
+        return await api.look(connection, [RIGHT], [("default", "app")], {"default/app": collection()})
 
 
 async def test_what_an_api_server_says() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidecar.check.findings import Finding, Level
+from sidecar.check.findings.finding import Finding, Level
 from sidecar.sources.dns.records import Absent, Answered, Unknown
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from sidecar.check.findings import Finding
+from sidecar.check.findings.finding import Finding
 from sidecar.sources.kubernetes.objects import Port, choose_port
 
 if TYPE_CHECKING:

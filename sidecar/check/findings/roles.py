@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from sidecar.check.findings import Finding
+from sidecar.check.findings.finding import Finding
 from sidecar.sources.kubernetes import explanations
 from sidecar.sources.kubernetes.explanations import SERVICE_ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sidecar.check.permissions import Permission, Question
+    from sidecar.check.findings.permissions import Permission, Question
 
 GRANTED = ("get", "list", "watch")
 """The verbs of the Role: ``get`` is for people with kubectl."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sidecar.check.findings import Finding
+from sidecar.check.findings.finding import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

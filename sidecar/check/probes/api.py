@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sidecar.check.facts import Answers
-from sidecar.check.permissions import WHOAMI, is_allowed, questions, username
-from sidecar.check.services import Observed, Service, decode_service
+from sidecar.check.findings.facts import Answers
+from sidecar.check.findings.permissions import WHOAMI, is_allowed, questions, username
+from sidecar.check.findings.services import Observed, Service, decode_service
 from sidecar.daemon.replicas import desired_replicas
 from sidecar.errors import SourceError
 from sidecar.sources.kubernetes.collection import reader
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import TypeVar
 
-    from sidecar.check.permissions import Permission, Question
+    from sidecar.check.findings.permissions import Permission, Question
     from sidecar.membership.events import Report
     from sidecar.sources.kubernetes.collection import Collection
     from sidecar.sources.kubernetes.connection import Connection

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sidecar.check.directories import Directory
-    from sidecar.check.permissions import Permission, Question
-    from sidecar.check.services import Observed, Service
+    from sidecar.check.findings.permissions import Permission, Question
+    from sidecar.check.findings.services import Observed, Service
+    from sidecar.check.findings.volumes import Directory
     from sidecar.errors import SourceError
     from sidecar.sources.dns.records import Outcome
 

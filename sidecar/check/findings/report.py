@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidecar.check import directories, dns, roles, services
-from sidecar.check.findings import Finding, Level, not_checked
-from sidecar.check.services import Observed, Service
+from sidecar.check.findings import dns, roles, services, volumes
+from sidecar.check.findings.finding import Finding, Level, not_checked
+from sidecar.check.findings.services import Observed, Service
 from sidecar.errors import SourceError
 from sidecar.sources.kubernetes.explanations import SERVICE_ACCOUNT, subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from sidecar.check.facts import Answers, Facts
-    from sidecar.check.permissions import Permission, Question
-    from sidecar.check.services import Requirements
+    from sidecar.check.findings.facts import Answers, Facts
+    from sidecar.check.findings.permissions import Permission, Question
+    from sidecar.check.findings.services import Requirements
     from sidecar.sources.dns.records import Outcome
 
 
 def findings(facts: Facts, requirements: Requirements, fsync: str) -> list[Finding]:
     """Everything there is to say."""
     answers = facts.answers
-    volumes = [finding for seen in facts.directories for finding in directories.judge(seen, fsync)]
+    outputs = [finding for seen in facts.directories for finding in volumes.judge(seen, fsync)]
     names = [_of_name(name, said, answers, requirements.source) for name, said in facts.outcomes.items()]
     works = bool(names) and all(finding.level == "ok" for finding in names)
     if isinstance(answers, str):
-        return [*volumes, _unreachable(answers, requirements, dns_works=works), *names]
-    return [*volumes, *_of_api(answers, requirements, dns_works=works), *names]
+        return [*outputs, _unreachable(answers, requirements, dns_works=works), *names]
+    return [*outputs, *_of_api(answers, requirements, dns_works=works), *names]
 
 
 def _of_name(name: str, said: Mapping[str, Outcome], answers: Answers | str, source: str) -> Finding:

@@ -21,7 +21,7 @@ def _frame(source: str, first: Member | None) -> Frame:
     return Frame(head + b"\n", b"\n]}\n") if first else Frame(head, b"]}\n")
 
 
-JSON = Format(
+FORMAT = Format(
     name="json",
     summary="all that is known, schema membership/v1",
     file="members.json",

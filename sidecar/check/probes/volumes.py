@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sidecar.check.directories import Directory
+from sidecar.check.findings.volumes import Directory
 from sidecar.errors import PublishError
 from sidecar.output.file import File
 from sidecar.output.volume import in_memory, read_mounts, refuse_unpublishable, translated

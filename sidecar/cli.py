@@ -1,52 +1,49 @@
-"""Arguments, variables and a YAML file in; settings, or every mistake at once and exit code 2, out.
+"""The command line: arguments, variables and a YAML file in; settings, or every error at once and exit code 2, out.
 
-Each option is ``--flag``, ``MEMBERSHIP_FLAG`` and a key of the file, in that order of precedence. A name that is not
-known is an error with a suggestion wherever it stands: a misspelled option that is silently ignored costs an evening.
+Each option is ``--flag``, ``MEMBERSHIP_FLAG`` and a key of the file, in that order of precedence. What an option means
+is in ``settings``; this module reads the file, prints, and starts the command.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import re
 import signal
 import sys
-from difflib import get_close_matches
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from sidecar import __version__
 from sidecar.errors import SettingsError, SidecarError
-from sidecar.settings.options import OPTIONS, PREFIX, resolve
+from sidecar.settings import inputs
+from sidecar.settings.inputs import CONFIG_FLAG, CONFIG_VARIABLE
+from sidecar.settings.options import OPTIONS, SECTIONS, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sidecar.settings.options import Option
     from sidecar.settings.values import Settings
-
-    Texts = dict[str, tuple[str, list[str]]]
 
 FORMATTER = partial(argparse.HelpFormatter, width=100)
 """Without a width it asks the terminal, through a module that costs each sidecar 0.8 MB."""
 
-CONFIG_FLAG = "--config"
-CONFIG_VARIABLE = PREFIX + "CONFIG"
-
-_SERVICE_LINK = r"_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$"
-"""Variables that the kubelet makes for every Service of the namespace (enableServiceLinks)."""
+SUMMARIES = {
+    "run": "follow the members and keep the files up to date",
+    "once": "publish one complete snapshot and exit",
+    "check": "diagnose configuration, permissions, Services, DNS and volumes, and say what to do",
+}
+"""The commands that take the options."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit code: 0 done or told to stop, 2 bad configuration, 1 anything else."""
+    """The command; returns its exit code: 0 done or ended by a signal, 2 invalid configuration, 1 any other error."""
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))  # the image starts with them blocked
     arguments, unknown = _parser().parse_known_args(sys.argv[1:] if argv is None else argv)
     try:
-        return _command(arguments, unknown)
+        return COMMANDS[arguments.command](arguments, unknown)
     except SettingsError as error:
         for problem in error.problems:
             print(f"membership-sidecar: {problem}", file=sys.stderr)  # noqa: T201
@@ -57,152 +54,152 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _leave(number: int, frame: object) -> NoReturn:
-    """What a signal does until the event loop takes over."""
+    """What a signal does until the event loop handles signals."""
     del number, frame
     sys.exit(0)
 
 
-def _command(arguments: argparse.Namespace, unknown: Sequence[str]) -> int:
-    if arguments.command == "formats":
-        from sidecar.formats import samples  # noqa: PLC0415 - not on the daemon's way
+def _follow(arguments: argparse.Namespace, unknown: Sequence[str]) -> int:
+    """``run`` and ``once``. A fatal error becomes a log event as well, for whoever reads the log alone."""
+    texts, problems = _given(vars(arguments), os.environ, unknown)
+    try:
+        settings = resolve(texts, problems)
+        from sidecar.daemon.run import run  # noqa: PLC0415 - half a second of imports; errors are reported before it
 
-        print(samples.text(), end="")  # noqa: T201
-        return 0
-    if arguments.command == "demo":
-        try:
-            from sidecar.demo import run as demo  # noqa: PLC0415 - the daemon never imports the simulator
-        except ImportError as error:
-            raise SidecarError("The demo is not in the image: run python -m sidecar demo in a checkout.") from error
-        return demo.main(arguments.listen, arguments.seconds)
-    if arguments.command == "check":
-        from sidecar.check import command  # noqa: PLC0415 - nor is that
+        return run(settings, once=arguments.command == "once")
+    except SidecarError as error:
+        if "log-format" not in texts or texts["log-format"].texts[-1] == "json":
+            _log_fatal(error)
+        raise
 
-        return command.main(lambda: parse(vars(arguments), os.environ, unknown), arguments.output_format)
-    settings = parse(vars(arguments), os.environ, unknown)
-    from sidecar.daemon.run import run  # noqa: PLC0415 - mistakes are reported before half a second of imports
 
-    return run(settings, once=arguments.command == "once")
+def _log_fatal(error: SidecarError) -> None:
+    """One event on stdout, in the form of all others."""
+    import structlog  # noqa: PLC0415 - the daemon imports both when it starts
+
+    from sidecar.observability import log  # noqa: PLC0415
+
+    writer = log.configure("error", "json", dropped=lambda: None)
+    structlog.get_logger(__name__).error("fatal", reason=" ".join(str(error).splitlines()))
+    writer.close()
+
+
+def _check(arguments: argparse.Namespace, unknown: Sequence[str]) -> int:
+    from sidecar.check import command  # noqa: PLC0415 - the daemon does not need it
+
+    return command.main(lambda: parse(vars(arguments), os.environ, unknown), arguments.output_format)
+
+
+def _demo(arguments: argparse.Namespace, unknown: Sequence[str]) -> int:
+    _refuse(unknown, "--listen", "--seconds")
+    try:
+        from sidecar.demo import run as demo  # noqa: PLC0415 - the daemon never imports the simulator
+    except ImportError as error:
+        raise SidecarError("The demo is not in the image: run python -m sidecar demo in a checkout.") from error
+    return demo.main(arguments.listen, arguments.seconds)
+
+
+def _formats(arguments: argparse.Namespace, unknown: Sequence[str]) -> int:
+    from sidecar.formats import samples  # noqa: PLC0415 - the daemon does not need them
+
+    del arguments
+    _refuse(unknown)
+    print(samples.text(), end="")  # noqa: T201
+    return 0
+
+
+COMMANDS = {"run": _follow, "once": _follow, "check": _check, "demo": _demo, "formats": _formats}
+
+
+def _refuse(unknown: Sequence[str], *flags: str) -> None:
+    if unknown:
+        raise SettingsError(inputs.unknown_arguments(unknown, flags))
 
 
 def parse(arguments: Mapping[str, object], environ: Mapping[str, str], unknown: Sequence[str] = ()) -> Settings:
     """The settings of ``run``, ``once`` and ``check``.
 
     Args:
-        arguments: what argparse found, by the field of the option.
+        arguments: what argparse found, by field of the option.
         environ: the environment.
-        unknown: what argparse did not know.
+        unknown: the words that argparse did not know.
 
     Raises:
         SettingsError: with everything that is wrong.
     """
+    return resolve(*_given(arguments, environ, unknown))
+
+
+def _given(arguments: Mapping[str, object], environ: Mapping[str, str], unknown: Sequence[str]) -> inputs.Inputs:
+    """All texts by name of the option, those that take precedence last, and what was wrong."""
     flags = {option.flag for option in OPTIONS} | {CONFIG_FLAG}
-    problems = [
-        f"{word} is not known.{_did_you_mean(word.partition('=')[0], flags)}"
-        for before, word in pairwise(["", *unknown])
-        if word.startswith("-") or not before.startswith("-")  # not the value of the flag before it
-    ]
-    texts: Texts = {}
     config = arguments.get("config") or environ.get(CONFIG_VARIABLE)
-    if config:
-        texts |= _from_file(Path(str(config)), problems)
-    texts |= _from_environ(environ, problems)
-    for option in OPTIONS:
-        given = arguments.get(option.field)
-        if isinstance(given, list):
-            texts[option.name] = option.flag, given
-    return resolve(texts, problems)
+    in_file, file_problems = _from_file(Path(str(config))) if config else ({}, [])
+    in_environment, environment_problems = inputs.from_environment(environ)
+    problems = [*inputs.unknown_arguments(unknown, flags), *file_problems, *environment_problems]
+    return in_file | in_environment | inputs.from_arguments(arguments), problems
 
 
-def _from_environ(environ: Mapping[str, str], problems: list[str]) -> Texts:
-    known = {option.variable: option for option in OPTIONS}
-    texts: Texts = {}
-    for name, text in sorted(environ.items()):
-        option = known.get(name)
-        if not name.startswith(PREFIX) or name == CONFIG_VARIABLE or _is_service_link(name, text, option):
-            continue
-        if option is None:
-            problems.append(f"{name} is not known.{_did_you_mean(name, {*known, CONFIG_VARIABLE})}")
-        elif text:
-            texts[option.name] = name, [text]
-    return texts
-
-
-def _is_service_link(name: str, text: str, option: Option | None) -> bool:
-    """Whether the kubelet made it: a Service called ``membership`` makes MEMBERSHIP_PORT=tcp://..., too."""
-    if option is not None:
-        return text.startswith(("tcp://", "udp://", "sctp://"))
-    return bool(re.search(_SERVICE_LINK, name))
-
-
-def _from_file(path: Path, problems: list[str]) -> Texts:
-    import yaml  # noqa: PLC0415 - only where there is a file
-
+def _from_file(path: Path) -> inputs.Inputs:
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        problems.append(f"{CONFIG_FLAG} {path} cannot be read: {' '.join(str(error).split())}.")
-        return {}
-    if not isinstance(found, dict):
-        problems.append(f"{CONFIG_FLAG} {path} is no mapping of options to values.")
-        return {}
-    known = {option.name: option for option in OPTIONS}
-    texts: Texts = {}
-    for key, value in found.items():
-        if key not in known:
-            problems.append(f"{path}: {key} is not known.{_did_you_mean(str(key), set(known))}")
-        elif isinstance(value, dict) or value is None:
-            problems.append(f"{path}: {key} must be a text or a list of texts.")
-        else:
-            texts[key] = f"{path}: {key}", [str(part) for part in (value if isinstance(value, list) else [value])]
-    return texts
-
-
-def _did_you_mean(name: str, known: set[str]) -> str:
-    close = get_close_matches(name, sorted(known), n=1)
-    return f" Did you mean {close[0]}?" if close else ""
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        return {}, [f"{CONFIG_FLAG} {path} cannot be read: {reason}."]
+    return inputs.from_yaml(str(path), text)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="membership-sidecar",
-        description="Keeps a file on a shared volume true to who the members of a Kubernetes service are.",
+        description="Keeps a file on a shared volume up to date with the current members of a Kubernetes Service.",
         allow_abbrev=False,
         formatter_class=FORMATTER,
     )
     parser.add_argument("--version", action="version", version=f"membership-sidecar {__version__}")
-    options = argparse.ArgumentParser(add_help=False, formatter_class=FORMATTER)  # made once, for three commands
-    _add_options(options)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, summary in (
-        ("run", "follow the source, keep the files true"),
-        ("once", "publish one complete answer and exit"),
-        ("check", "say what would stop it, and what to do about that"),
-    ):
-        command = commands.add_parser(
-            name,
-            parents=[options],
-            help=summary,
-            description=summary.capitalize() + ".",
-            allow_abbrev=False,
-            formatter_class=FORMATTER,
-        )
+    options = _options()
+    for name, summary in SUMMARIES.items():
+        command = _add(commands, name, summary, options)
         if name == "check":
-            command.add_argument("--output-format", choices=("text", "json"), default="text", help="default text")
-    demo = commands.add_parser(
-        "demo",
-        help="a scripted cluster in process, no Kubernetes needed",
-        allow_abbrev=False,
-        formatter_class=FORMATTER,
-    )
-    demo.add_argument("--listen", default="127.0.0.1:0", metavar="ADDRESS:PORT", help="where to serve the status")
-    demo.add_argument("--seconds", default=56.0, type=float, metavar="NUMBER", help="how long it takes; default 56")
-    commands.add_parser("formats", help="every format with a sample", allow_abbrev=False, formatter_class=FORMATTER)
+            text = "The format of the report: text, or json for programs. Default: text."
+            command.add_argument("--output-format", choices=("text", "json"), default="text", help=text)
+    demo = _add(commands, "demo", "show the sidecar at work on a simulated cluster; no Kubernetes needed")
+    text = "The address at which the sidecar serves /status and /metrics. Default: a free port."
+    demo.add_argument("--listen", default="127.0.0.1:0", metavar="ADDRESS:PORT", help=text)
+    text = "How many seconds the demo takes. Default: 56."
+    demo.add_argument("--seconds", default=56.0, type=float, metavar="NUMBER", help=text)
+    _add(commands, "formats", "list every format, its readers and a sample")
     return parser
 
 
-def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(CONFIG_FLAG, metavar="FILE", help=f"a YAML file of options ({CONFIG_VARIABLE})")
-    for option in OPTIONS:
-        default = f" Default {option.default}." if option.default else ""
-        text = f"{option.text}{default} ({option.variable})".replace("%", "%%")
-        parser.add_argument(option.flag, dest=option.field, metavar=option.value, action="append", help=text)
+def _add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    summary: str,
+    *parents: argparse.ArgumentParser,
+) -> argparse.ArgumentParser:
+    """Add a command; one with many options has a short usage line."""
+    return commands.add_parser(
+        name,
+        parents=parents,
+        usage=f"membership-sidecar {name} [OPTION ...]" if parents else None,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        allow_abbrev=False,
+        formatter_class=FORMATTER,
+    )
+
+
+def _options() -> argparse.ArgumentParser:
+    """All options, for the commands that take them; made once."""
+    parser = argparse.ArgumentParser(add_help=False, formatter_class=FORMATTER)
+    text = f"A YAML file with options, whose keys are the names below without the dashes ({CONFIG_VARIABLE})."
+    parser.add_argument(CONFIG_FLAG, metavar="FILE", help=text)
+    for section in SECTIONS:
+        group = parser.add_argument_group(section.title)
+        for option in section.options:
+            default = f" Default: {option.default}." if option.default else ""
+            text = f"{option.text}{default} ({option.variable})".replace("%", "%%")
+            group.add_argument(option.flag, dest=option.field, metavar=option.value, action="append", help=text)
+    return parser

@@ -12,19 +12,21 @@ import pytest
 
 from sidecar.formats import samples
 from sidecar.observability.metrics import Metrics
-from sidecar.settings.options import OPTIONS
+from sidecar.settings.options import SECTIONS
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 
 
 def options() -> str:
-    """The manual of the options."""
+    """The manual of the options, section by section."""
     rows = ["| option | meaning |", "|---|---|"]
-    for option in OPTIONS:
-        default = f" Default `{option.default}`." if option.default else ""
-        flag = f"{option.flag} {option.value}".replace("|", "\\|")
-        rows.append(f"| `{flag}` | {option.text}{default} |")
+    for section in SECTIONS:
+        rows.append(f"| **{section.title}** | |")
+        for option in section.options:
+            default = f" Default: `{option.default}`." if option.default else ""
+            flag = f"{option.flag} {option.value}".replace("|", "\\|")
+            rows.append(f"| `{flag}` | {option.text}{default} |")
     return "\n".join(rows)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sidecar.check.findings.permissions import needed
 from sidecar.check.findings.services import Requirements
 from sidecar.failover.candidates import candidate_names
+from sidecar.settings.services import resolved
 from sidecar.sources.kubernetes.endpoints import endpoints
 from sidecar.sources.kubernetes.endpointslices import endpoint_slices
 from sidecar.sources.kubernetes.objects import Projection
@@ -43,7 +44,7 @@ def targets_of(settings: Settings, own_namespace: str) -> Targets:
     default = settings.namespace or own_namespace
     if settings.selector:
         return Targets((), (default, settings.selector))
-    return Targets([(service.namespace or default, service.name) for service in settings.service])
+    return Targets(resolved(settings.service, default))
 
 
 def requirements_of(settings: Settings) -> Requirements:

@@ -153,7 +153,7 @@ class Daemon:
         try:
             url = await server.start(listen.host, listen.port)
         except OSError as error:
-            raise SettingsError([f"--listen {listen.host}:{listen.port} cannot be used: {error.strerror}."]) from error
+            raise SettingsError([f"--listen {listen} cannot be used: {error.strerror}."]) from error
         stack.push_async_callback(server.stop)
         log.info("serving", url=url)
 

@@ -1,6 +1,6 @@
-"""How each kind of value is written: a text in, a value out, or ``ValueError`` with the rest of a sentence.
+"""How each kind of value is written: a text in, a value out, or ``ValueError`` with what to write instead.
 
-Pure.
+Pure. The message has no full stop: whoever reports it says before it where the text was given.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidecar.formats import FORMATS
-from sidecar.settings.values import DNS_PORT, Listen, Nameserver, Output, Service
+from sidecar.settings.values import ALL_NAMESPACES, DNS_PORT, Listen, Nameserver, Output, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,22 +27,27 @@ _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 
 
 def duration(text: str) -> float:
-    """Seconds of ``200ms``, ``1m30s``, ``0s``."""
+    """Seconds: ``200ms``, ``1m30s``, ``0s``."""
     if not _DURATION.fullmatch(text):
-        raise ValueError(f"{text!r} is no duration: write a number and a unit, such as 200ms, 5s, 5m, 1h")
+        raise ValueError(f"invalid duration {text!r}: write a number and a unit, such as 200ms or 5m")
     return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
 
 
 def optional_duration(text: str) -> float:
-    """Seconds; infinitely many of ``off``."""
-    return math.inf if text == "off" else duration(text)
+    """Seconds, infinitely many for ``off``."""
+    if text == "off":
+        return math.inf
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise ValueError(f"{error}, or off") from error
 
 
 def service(text: str) -> Service:
     """``NAME`` or ``NAME.NAMESPACE``."""
     name, dot, namespace = text.partition(".")
-    if not _NAME.fullmatch(name) or (dot and namespace != "*" and not _NAME.fullmatch(namespace)):
-        raise ValueError(f"{text!r} is no Service: write NAME or NAME.NAMESPACE")
+    if not _NAME.fullmatch(name) or (dot and namespace != ALL_NAMESPACES and not _NAME.fullmatch(namespace)):
+        raise ValueError(f"invalid Service {text!r}: write NAME or NAME.NAMESPACE, such as app or app.default")
     return Service(name, namespace)
 
 
@@ -51,29 +56,37 @@ def output(text: str) -> Output:
     name, equals, path = text.partition("=")
     form = FORMATS.get(name)
     if not equals or not path or form is None:
-        raise ValueError(f"{text!r} is no output: write FORMAT=PATH, where FORMAT is one of {', '.join(FORMATS)}")
+        raise ValueError(f"invalid output {text!r}: write FORMAT=PATH, where FORMAT is one of {', '.join(FORMATS)}")
+    if "," in path:
+        raise ValueError(
+            f"invalid output {text!r}: a path has no comma; for several files, repeat --output, or separate them with"
+            " spaces in the variable"
+        )
     if not Path(path).is_absolute():
-        raise ValueError(f"{path!r} is not absolute: name the file by its whole path")
+        raise ValueError(f"invalid output {text!r}: write the absolute path of the file, beginning with /")
     if form.suffixes and not path.endswith(form.suffixes):
-        raise ValueError(f"{path!r} must end in {' or '.join(form.suffixes)}: the reader picks its parser by that")
+        raise ValueError(
+            f"invalid output {text!r}: the path must end in {' or '.join(form.suffixes)}, by which the reader chooses"
+            " its parser"
+        )
     return Output(form, Path(path))
 
 
 def listen(text: str) -> Listen | None:
-    """``ADDRESS:PORT``, ``[IPV6]:PORT`` or ``off``."""
+    """``ADDRESS:PORT`` or ``[IPV6]:PORT``; None for ``off``."""
     if text == "off":
         return None
     host, colon, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     if not colon or not host or not _is_port(port) or (":" in host and not bracketed):
-        raise ValueError(f"{text!r} is no address: write ADDRESS:PORT, [IPV6]:PORT or off")
+        raise ValueError(f"invalid address {text!r}: write ADDRESS:PORT or [IPV6]:PORT, such as [::]:9466, or off")
     return Listen(host[1:-1] if bracketed else host, int(port))
 
 
 def member_port(text: str) -> str:
-    """A number from 1 to 65535 or a port's name; empty for the sole port."""
+    """A number from 1 to 65535 or the name of a port; empty for the only port."""
     if text.isdecimal() and not (_is_port(text) and int(text)):
-        raise ValueError(f"{text!r} is no port: a number from 1 to 65535, or a name")
+        raise ValueError(f"invalid port {text!r}: write a number from 1 to 65535, or the name of a port")
     return text
 
 
@@ -82,18 +95,18 @@ def _is_port(text: str) -> bool:
 
 
 def count(text: str) -> int:
-    """A number from 0."""
+    """A whole number from 0."""
     if not text.isdecimal():
-        raise ValueError(f"{text!r} is no number: write 0 or more")
+        raise ValueError(f"invalid number {text!r}: write a whole number, 0 or more")
     return int(text)
 
 
 def share(text: str) -> float:
-    """A part of 1 from ``1%`` to ``100%``; ``off`` is all."""
+    """A fraction, from ``1%`` to ``100%``; 1 for ``off``."""
     if text == "off":
         return 1.0
     if not _PERCENT.fullmatch(text) or not 0 < int(text[:-1]) <= 100:  # noqa: PLR2004 - percent
-        raise ValueError(f"{text!r} is no share: write 1% to 100%, or off")
+        raise ValueError(f"invalid percentage {text!r}: write 1% to 100%, or off")
     return int(text[:-1]) / 100
 
 
@@ -102,41 +115,33 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
     def parse(text: str) -> str:
         if text not in choices:
-            raise ValueError(f"{text!r} is not one of {', '.join(choices)}")
+            raise ValueError(f"invalid value {text!r}: write one of {', '.join(choices)}")
         return text
 
     return parse
 
 
 def optional_path(text: str) -> Path | None:
-    """A path, or None if empty."""
+    """A path; None for an empty text."""
     return Path(text) if text else None
 
 
 def cluster_domain(text: str) -> str:
-    """The zone as ``--cluster-domain`` takes it, without the final dot; empty for the one that resolv.conf tells.
-
-    Raises:
-        ValueError: with the rest of a message.
-    """
-    zone = text.rstrip(".").lower()
-    if text and not _DOMAIN.fullmatch(zone):
-        raise ValueError(f"{text!r} is no domain: write the cluster's, such as cluster.local")
-    return zone
+    """A DNS domain in lower case without the final dot; empty for the one in resolv.conf."""
+    domain = text.rstrip(".").lower()
+    if text and not _DOMAIN.fullmatch(domain):
+        raise ValueError(f"invalid domain {text!r}: write the cluster's DNS domain, such as cluster.local")
+    return domain
 
 
 def nameserver(text: str) -> Nameserver:
-    """``ADDRESS``, ``ADDRESS:PORT``, ``[IPV6]`` or ``[IPV6]:PORT``, as ``--dns-server`` takes it.
-
-    Raises:
-        ValueError: with the rest of a message.
-    """
+    """``ADDRESS``, ``ADDRESS:PORT``, ``[IPV6]`` or ``[IPV6]:PORT``."""
     host, port = text, str(DNS_PORT)
     if text.count(":") == 1 or "]:" in text:
         host, _, port = text.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
-    problem = f"{text!r} is no DNS server: write ADDRESS:PORT or [IPV6]:PORT with an IP address, not a name"
+    problem = f"invalid DNS server {text!r}: write an IP address, not a name, as ADDRESS:PORT or [IPV6]:PORT"
     if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 2**16:
         raise ValueError(problem)
     try:

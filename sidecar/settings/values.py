@@ -1,6 +1,6 @@
-"""What a run is told, as one frozen value.
+"""The settings of a run, as one frozen value.
 
-Pure. No room below ``daemon`` and ``failover`` knows ``Settings``: the parts take plain arguments.
+Pure. No room below ``failover`` and ``daemon`` knows ``Settings``: the parts take plain arguments.
 """
 
 from __future__ import annotations
@@ -17,52 +17,66 @@ if TYPE_CHECKING:
 
 DNS_PORT = 53
 
+ALL_NAMESPACES = "*"
+"""How all namespaces are written."""
+
 
 class Nameserver(NamedTuple):
-    """A DNS server to ask."""
+    """A DNS server to query."""
 
     address: str
     port: int = DNS_PORT
 
 
 class Service(msgspec.Struct, frozen=True):
-    """A Service to follow; the namespace is empty for the default one."""
+    """A Service to follow; an empty namespace is the default one."""
 
     name: str
     namespace: str = ""
 
 
 class Output(msgspec.Struct, frozen=True):
-    """A file to keep true."""
+    """A file to keep up to date."""
 
     form: Format
     path: Path
 
 
 class Listen(msgspec.Struct, frozen=True):
-    """Where to serve HTTP."""
+    """The address to serve HTTP on."""
 
     host: str
     port: int
 
+    def __str__(self) -> str:
+        """As it is written in ``--listen``: an IPv6 address stands in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that a run is told. Durations are seconds. Each field is the option of its name."""
+    """The value of every option, each under the option's name. Durations are in seconds."""
 
     service: tuple[Service, ...]
     selector: str
     field_selector: str
-    output: tuple[Output, ...]
     namespace: str
     source: str
     fallback_after: float
     port: str
     address_family: str
+
+    output: tuple[Output, ...]
+    port_range: int
+    fsync: str
+
     not_ready: str
     terminating: str
     own_pod: str
+    split: str
+    split_unknown: str
+    cluster_id: str
     seed: str
-    port_range: int
+
     min_members: MinMembers
     stable_for: float
     start_timeout: float
@@ -72,17 +86,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hold_down: float
     max_shrink: float
     shrink_hold: float
-    fsync: str
+
     pod_uid: str
     pod_name: str
     pod_ip: tuple[str, ...]
-    cluster_domain: str
-    dns_server: tuple[Nameserver, ...]
-    split: str
-    split_unknown: str
-    cluster_id: str
     kubeconfig: Path | None
     context: str
+    cluster_domain: str
+    dns_server: tuple[Nameserver, ...]
+
     listen: Listen | None
     log_level: str
     log_format: str

@@ -102,7 +102,7 @@ def test_text_is_the_default(capsys: pytest.CaptureFixture[str]) -> None:
     """A line a mistake."""
     assert main(["check", "--output=json=/m/a", "--service=A"]) == 2
     assert capsys.readouterr().out == (
-        "error   configuration: --service: 'A' is no Service: write NAME or NAME.NAMESPACE.\n"
+        "error   configuration: --service: invalid Service 'A': write NAME or NAME.NAMESPACE, such as app or app.default.\n"
     )
 
 

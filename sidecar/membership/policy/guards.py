@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 REASONS = ("not-synced", "problem", "cluster-id", "split", "self", "min-members", "stable-for", "shrink", "write")
 """Why the files do not hold the newest set, in the order in which it is looked at; the last is a write that hangs."""
 
+ALL_REPLICAS = 100
+"""Percent."""
+
 _PERCENT = re.compile(r"\d{1,3}%")
 
 
@@ -43,11 +46,11 @@ class MinMembers(msgspec.Struct, frozen=True):
             ValueError: with the rest of a message.
         """
         if text == "replicas":
-            return cls(percent=100)
+            return cls(percent=ALL_REPLICAS)
         if text.isdecimal():
             return cls(number=int(text))
-        if not _PERCENT.fullmatch(text) or not 0 < int(text[:-1]) <= 100:  # noqa: PLR2004 - percent
-            raise ValueError(f"{text!r} is no number of members: write a number, 1% to 100%, or replicas")
+        if not _PERCENT.fullmatch(text) or not 0 < int(text[:-1]) <= ALL_REPLICAS:
+            raise ValueError(f"invalid number of members {text!r}: write a number, 1% to 100%, or replicas")
         return cls(percent=int(text[:-1]))
 
     @property
@@ -60,7 +63,9 @@ class MinMembers(msgspec.Struct, frozen=True):
         return math.ceil(desired * self.percent / 100) if self.percent else self.number
 
     def __str__(self) -> str:
-        """As it is written."""
+        """As it is written in ``--min-members``."""
+        if self.percent == ALL_REPLICAS:
+            return "replicas"
         return f"{self.percent}%" if self.percent else str(self.number)
 
 

@@ -1,8 +1,8 @@
-"""What an option is: its names, how its value is read, and its text for the manual."""
+"""An option: its names, how its value is read, and its text in the manual. Options stand in sections."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -10,18 +10,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 PREFIX = "MEMBERSHIP_"
+"""How the name of every variable begins."""
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that can be set.
 
     Args:
-        name: as a YAML key; with ``--`` before it, a flag; in capitals, a variable.
-        value: what stands for its value in the manual.
-        parse: makes the value of a text, or raises ``ValueError`` with the rest of a message.
-        default: the text that stands for it when it is not set; None if it must be.
-        text: for the manual.
-        separator: splits a text into several; None if it takes one. ``" "`` is any white space.
+        name: the YAML key; with ``--`` before it, the flag; in capitals after ``PREFIX``, the variable.
+        value: what stands for the value in the manual.
+        parse: turns a text into the value, or raises ``ValueError`` with a message.
+        default: the text of the default value; None if the option is required.
+        text: the meaning, for the manual. It must be understood without the lines around it.
+        separator: splits one text into several; None if the option has one value. ``" "`` is any white space.
     """
 
     name: str
@@ -33,24 +34,24 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def flag(self) -> str:
-        """As a flag."""
+        """The name on the command line."""
         return f"--{self.name}"
 
     @property
     def variable(self) -> str:
-        """As a variable."""
+        """The name in the environment."""
         return PREFIX + self.name.replace("-", "_").upper()
 
     @property
     def field(self) -> str:
-        """As a field of ``Settings``."""
+        """The name in ``Settings``."""
         return {"self": "own_pod"}.get(self.name) or self.name.replace("-", "_")
 
     def of(self, texts: Sequence[str]) -> Any:  # noqa: ANN401 - each option has a type of its own
-        """The value of what was given.
+        """The value of the given texts; where only one value is possible, the last text counts.
 
         Raises:
-            ValueError: with the rest of a message.
+            ValueError: with a message.
         """
         if self.separator is None:
             return self.parse(texts[-1])
@@ -58,3 +59,10 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
 
     def _split(self, text: str) -> list[str]:
         return text.split() if self.separator == " " else text.split(self.separator)
+
+
+class Section(NamedTuple):
+    """Options that belong together, under one heading of the manual."""
+
+    title: str
+    options: tuple[Option, ...]

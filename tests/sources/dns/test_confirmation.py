@@ -8,8 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.settings.parsing import cluster_domain, nameserver
-from sidecar.settings.values import Nameserver
 from sidecar.sources.dns.confirmation import ConfirmationPolicy, ConfirmedRecords
 from sidecar.sources.dns.names import host_of, port_name, reverse_name, service_name, zone_of
 from sidecar.sources.dns.records import Absent, Answered, Outcome, Record, Unknown, Wanted
@@ -43,39 +41,6 @@ def test_names_are_those_of_the_specification() -> None:
 def test_the_zone_is_in_the_search_list(search: list[str], zone: str) -> None:
     """After svc."""
     assert zone_of(search) == zone
-
-
-@pytest.mark.parametrize(
-    ("text", "server"),
-    [
-        ("10.96.0.10", Nameserver("10.96.0.10", 53)),
-        ("10.96.0.10:5353", Nameserver("10.96.0.10", 5353)),
-        ("fd00::a", Nameserver("fd00::a", 53)),
-        ("[fd00::a]", Nameserver("fd00::a", 53)),
-        ("[FD00:0::a]:5353", Nameserver("fd00::a", 5353)),
-    ],
-)
-def test_a_dns_server_is_an_address_and_perhaps_a_port(text: str, server: Nameserver) -> None:
-    """Written as one writes it; and it is written back so that it can be read."""
-    assert nameserver(text) == server
-
-
-@pytest.mark.parametrize(
-    "text", ["", "kube-dns:53", "10.0.0.1:", "10.0.0.1:0", "10.0.0.1:65536", "[::1]:", ":53", "1:2:3"]
-)
-def test_anything_else_is_no_dns_server(text: str) -> None:
-    """A name would need DNS to find DNS."""
-    with pytest.raises(ValueError, match="is no DNS server: write ADDRESS:PORT"):
-        nameserver(text)
-
-
-def test_a_cluster_domain_is_a_domain() -> None:
-    """With or without the final dot."""
-    assert cluster_domain("Corp.Example.") == "corp.example"
-    assert cluster_domain("") == ""
-    for wrong in ("a..b", ".", "-a", "a b", "x" * 64):
-        with pytest.raises(ValueError, match="is no domain"):
-            cluster_domain(wrong)
 
 
 @pytest.mark.parametrize(

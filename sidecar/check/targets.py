@@ -1,6 +1,6 @@
-"""What the settings say is to be looked at: Services or a selector, where, and through which collections.
+"""What is to be looked at, by the settings: Services or a selector, where, and through which collections.
 
-Does no I/O; it makes the very collections that the daemon would follow.
+Does no I/O; the collections are those that the daemon would follow.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from sidecar.check.findings.permissions import needed
 from sidecar.check.findings.services import Requirements
 from sidecar.failover.candidates import candidate_names
 from sidecar.settings.services import resolved
+from sidecar.settings.values import ALL_NAMESPACES
 from sidecar.sources.kubernetes.endpoints import endpoints
 from sidecar.sources.kubernetes.endpointslices import endpoint_slices
 from sidecar.sources.kubernetes.objects import Projection
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Targets(NamedTuple):
-    """Who is to be found."""
+    """What to look at."""
 
     services: Sequence[tuple[str, str]]
     """Namespace and name; none for pods."""
@@ -34,13 +35,23 @@ class Targets(NamedTuple):
     """Namespace and label selector of pods."""
 
     @property
-    def rights(self) -> Sequence[tuple[str, str]]:
-        """Namespace and Service of each right that is needed; without Service for pods."""
+    def named(self) -> Sequence[tuple[str, str]]:
+        """Namespace and name of the Services that can be looked at one by one."""
+        return [service for service in self.services if service[0] != ALL_NAMESPACES]
+
+    @property
+    def everywhere(self) -> Sequence[str]:
+        """The names of Services in all namespaces."""
+        return [name for namespace, name in self.services if namespace == ALL_NAMESPACES]
+
+    @property
+    def followed(self) -> Sequence[tuple[str, str]]:
+        """Namespace and Service of everything that is followed; the Service is empty for pods."""
         return self.services if self.selector is None else [(self.selector[0], "")]
 
 
 def targets_of(settings: Settings, own_namespace: str) -> Targets:
-    """What *settings* name; what is without a namespace is in theirs, else in *own_namespace*."""
+    """What *settings* name; a Service without a namespace is in theirs, otherwise in *own_namespace*."""
     default = settings.namespace or own_namespace
     if settings.selector:
         return Targets((), (default, settings.selector))
@@ -48,10 +59,10 @@ def targets_of(settings: Settings, own_namespace: str) -> Targets:
 
 
 def requirements_of(settings: Settings) -> Requirements:
-    """What is asked of the members."""
-    ways = candidate_names(settings, api=True)
+    """What the settings demand of Services and members."""
+    sources = candidate_names(settings, api=True)
     return Requirements(
-        source=ways[0] if len(ways) == 1 else "auto",
+        source=sources[0] if len(sources) == 1 else "auto",
         port=settings.port,
         not_ready=settings.not_ready,
         min_members=1 if settings.min_members.relative else settings.min_members.number,
@@ -60,16 +71,15 @@ def requirements_of(settings: Settings) -> Requirements:
 
 
 def permissions_of(settings: Settings, targets: Targets) -> list[Permission]:
-    """What each way to find members needs, the most preferred way first."""
-    return [
-        permission for source in candidate_names(settings, api=True) for permission in needed(source, targets.rights)
-    ]
+    """What each source needs, the preferred source first."""
+    sources = candidate_names(settings, api=True)
+    return [permission for source in sources for permission in needed(source, targets.followed)]
 
 
 def collections_of(settings: Settings, targets: Targets) -> dict[str, Collection[Any]]:
-    """What the most preferred way lists, one collection for each Service, so that each can be judged by itself.
+    """What the preferred source lists, one collection for each Service, so that each Service is judged by itself.
 
-    Where nothing is listed, EndpointSlices are looked at if they may be seen.
+    For a source that lists nothing, EndpointSlices are looked at if that is allowed.
     """
     projection = Projection(port=settings.port, family=settings.address_family)
     if targets.selector is not None:

@@ -1,7 +1,7 @@
-"""``check`` against the real API server: every finding is true, and its remedy, applied as it is printed, remedies.
+"""``check`` against the real API server: every finding is true, and the printed Role, applied as it is, is enough.
 
-Scope: the command as it is shipped, in a process of its own. What is found in which case is a table in ``test_check``;
-volumes and DNS are in ``test_check_surroundings``.
+Scope: the command as it is shipped, in a process of its own. Which facts lead to which finding is in
+``tests/check/findings``; volumes are in ``tests/check/probes``.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ SERVICES = [{"apiGroups": [""], "resources": ["services"], "verbs": ["get"]}]
 
 
 class Checked(NamedTuple):
-    """What a run of the command came to."""
+    """The result of a run of the command."""
 
     code: int
     out: str
@@ -80,55 +80,57 @@ def who(namespace: str) -> str:
     return f"The service account {scene.ACCOUNT} of namespace {namespace}"
 
 
-RIGHTS = "rights endpointslices.discovery.k8s.io in {}"
+PERMISSIONS = "permissions endpointslices.discovery.k8s.io in {}"
 
 
-async def test_everything_right(control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path) -> None:
+async def test_where_everything_is_right_there_is_no_error(
+    control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path
+) -> None:
     """With a headless Service, running pods, the Role that ships and a look at the Service, there is no error."""
     kubeconfig = await admit(control_plane, namespace, tmp_path, rules_of(ROLE) + SERVICES)
     await admin.create(objects.service("web", namespace))
     await objects.run_pods(admin, namespace, {"web-0": "10.1.0.1", "web-1": "10.1.0.2"})
     await objects.set_ready(admin, namespace, "web-1", ready=False)
-    told = f"members {namespace}/web"
+    about = f"members {namespace}/web"
     async with asyncio.timeout(20):
         while "2 members, 1 of them ready" not in str(
-            (checked := await check(kubeconfig, tmp_path, "--service=web")).of(told)
+            (checked := await check(kubeconfig, tmp_path, "--service=web")).of(about)
         ):
             pass  # the controller has not seen them yet
     assert checked.code == 0
     assert checked.errors == []
     assert checked.of("api")[0] == (
         "ok",
-        f"{control_plane.url} answers, and takes us for {who(namespace)[0].lower()}{who(namespace)[1:]}.",
+        f"{control_plane.url} is reachable; the identity that it sees is t{who(namespace)[1:]}.",
     )
-    assert checked.of(RIGHTS.format(namespace)) == [
-        ("ok", f"{who(namespace)} may list and watch what the source follows.")
-    ]
+    assert checked.of(PERMISSIONS.format(namespace)) == [("ok", f"{who(namespace)} may list and watch endpointslices.")]
     assert checked.of(f"service {namespace}/web") == [
         ("ok", "It is headless."),
         ("ok", "It selects the pods with app=web."),
     ]
-    assert checked.of(told) == [("ok", "2 members, 1 of them ready, at port 8080.")]
+    assert checked.of(about) == [("ok", "2 members, 1 of them ready, on port 8080.")]
 
 
-async def test_it_needs_no_more_than_the_sidecar(
+async def test_it_needs_no_more_permissions_than_the_sidecar(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path
 ) -> None:
-    """With the Role that ships, the Service is not checked, and that is no error."""
+    """With the Role that ships, the Service is skipped, which is not an error."""
     kubeconfig = await admit(control_plane, namespace, tmp_path, rules_of(ROLE))
     await admin.create(objects.service("web", namespace, selector=None))
     await scene.write_members(admin, namespace, ["10.1.0.1"])
     checked = await check(kubeconfig, tmp_path, "--service=web")
     account = f"the service account {scene.ACCOUNT} of namespace {namespace}"
-    assert checked.of(f"service {namespace}/web") == [("ok", f"Not checked, because {account} may not get services.")]
-    assert checked.of(f"members {namespace}/web") == [("ok", "1 member, 1 of them ready, at port 8080.")]
+    assert checked.of(f"service {namespace}/web") == [
+        ("skipped", f"Not checked, because {account} may not get services.")
+    ]
+    assert checked.of(f"members {namespace}/web") == [("ok", "1 member, 1 of them ready, on port 8080.")]
     assert checked.code == 0
 
 
 @pytest.mark.parametrize(
     ("verbs", "missing"), [((), "list and watch"), (("get", "list"), "watch"), (("watch",), "list")], ids=str
 )
-async def test_the_printed_role_cures(
+async def test_the_printed_role_is_enough(
     control_plane: ControlPlane,
     admin: Api,
     namespace: str,
@@ -143,8 +145,10 @@ async def test_the_printed_role_cures(
     await scene.write_members(admin, namespace, ["10.1.0.1"])
     before = await check(kubeconfig, tmp_path, "--service=web")
     assert before.code == 1
-    assert before.errors == [RIGHTS.format(namespace)]
-    assert before.of(RIGHTS.format(namespace)) == [("error", f"{who(namespace)} may not {missing} them.")]
+    assert before.errors == [PERMISSIONS.format(namespace)]
+    assert before.of(PERMISSIONS.format(namespace)) == [
+        ("error", f"{who(namespace)} may not {missing} endpointslices.")
+    ]
     printed = (await check(kubeconfig, tmp_path, "--service=web", form="text")).out
     documents = list(yaml.safe_load_all(printed[printed.index("---\n") :]))
     assert [document["kind"] for document in documents] == ["Role", "RoleBinding"]
@@ -153,9 +157,7 @@ async def test_the_printed_role_cures(
     async with asyncio.timeout(20):
         while (after := await check(kubeconfig, tmp_path, "--service=web")).code:
             pass  # the API server has not seen them yet
-    assert after.of(RIGHTS.format(namespace)) == [
-        ("ok", f"{who(namespace)} may list and watch what the source follows.")
-    ]
+    assert after.of(PERMISSIONS.format(namespace)) == [("ok", f"{who(namespace)} may list and watch endpointslices.")]
 
 
 async def test_the_printed_role_is_the_one_that_ships(
@@ -172,14 +174,14 @@ async def test_the_printed_role_is_the_one_that_ships(
 @pytest.mark.parametrize(
     ("service", "options", "finding"),
     [
-        pytest.param(None, (), ("error", "service", "There is no such Service."), id="missing"),
+        pytest.param(None, (), ("error", "service", "The Service does not exist."), id="missing"),
         pytest.param(
             {"clusterIP": None}, (), ("warning", "service", "It is not headless: its cluster IP is 10."), id="VIP"
         ),
         pytest.param(
             {"selector": None},
             (),
-            ("error", "service", "It has no selector and no endpoints: it will never have a member."),
+            ("error", "service", "It has no selector and no endpoints, so it will never have a member."),
             id="no selector",
         ),
         pytest.param(
@@ -194,22 +196,24 @@ async def test_the_printed_role_is_the_one_that_ships(
             ("error", "port", "Service {} has several ports: http (80), cluster (7800)."),
             id="ports",
         ),
-        pytest.param({}, (), ("warning", "members", "There are none yet, hence nothing to publish."), id="no pods"),
+        pytest.param(
+            {}, (), ("warning", "members", "There are no members yet, so there is nothing to publish."), id="no pods"
+        ),
         pytest.param(
             {"publish_not_ready": True},
             ("--not-ready=exclude",),
-            ("warning", "service", "With publishNotReadyAddresses every member counts as ready"),
+            ("warning", "service", "publishNotReadyAddresses is set, so every member counts as ready"),
             id="always ready",
         ),
         pytest.param(
             {"type": "ExternalName", "externalName": "example.org", "clusterIP": "", "selector": None},
             (),
-            ("error", "service", "It is an alias of a name (ExternalName) and has no endpoints."),
+            ("error", "service", "It is an alias for a DNS name (ExternalName) and has no endpoints."),
             id="alias",
         ),
     ],
 )
-async def test_what_is_wrong_with_a_service(
+async def test_a_problem_of_a_service_is_found(
     control_plane: ControlPlane,
     admin: Api,
     namespace: str,
@@ -218,19 +222,19 @@ async def test_what_is_wrong_with_a_service(
     options: tuple[str, ...],
     finding: tuple[str, str, str],
 ) -> None:
-    """Each of these stops the sidecar, or may be meant otherwise."""
+    """Each of these stops the sidecar, or may not be intended."""
     kubeconfig = await admit(control_plane, namespace, tmp_path, rules_of(ROLE) + SERVICES)
     if service is not None:
         await admin.create(objects.service("web", namespace, **service))
     checked = await check(kubeconfig, tmp_path, "--service=web", *options)
     level, about, message = finding
-    told = checked.of(f"{about} {namespace}/web")
-    assert [one for one in told if one[0] == level and one[1].startswith(message.format(f"{namespace}/web"))], told
+    found = checked.of(f"{about} {namespace}/web")
+    assert [one for one in found if one[0] == level and one[1].startswith(message.format(f"{namespace}/web"))], found
     assert checked.code == (level == "error")
 
 
-async def test_a_token_that_is_no_good(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
-    """The API server's refusal is one finding, not one for everything that could not be asked."""
+async def test_an_invalid_token_is_one_finding(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
+    """Not one for everything that could not be asked."""
     kubeconfig = scene.write_pass(control_plane, namespace, tmp_path, "no-token").kubeconfig
     checked = await check(kubeconfig, tmp_path, "--service=web")
     assert checked.errors == ["api"]
@@ -238,11 +242,13 @@ async def test_a_token_that_is_no_good(control_plane: ControlPlane, namespace: s
     assert checked.code == 1
 
 
-async def test_somebody_else_is_told_apart(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
-    """What an administrator may says nothing about the pods; the Role for them is printed all the same."""
+async def test_an_administrator_gets_the_role_of_the_pods(
+    control_plane: ControlPlane, namespace: str, tmp_path: Path
+) -> None:
+    """An administrator's permissions say nothing about theirs."""
     kubeconfig = control_plane.kubeconfig(tmp_path / "admin", namespace=namespace)
     checked = await check(kubeconfig, tmp_path, "--service=web", form="text")
-    assert f"warning api: {control_plane.url} answers, and takes us for the user admin." in checked.out
+    assert f"warning api: {control_plane.url} is reachable; the identity that it sees is the user admin." in checked.out
     role, binding = yaml.safe_load_all(checked.out[checked.out.index("---\n") :])
     assert role["rules"] == rules_of(ROLE)
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "default", "namespace": namespace}]
@@ -251,8 +257,8 @@ async def test_somebody_else_is_told_apart(control_plane: ControlPlane, namespac
 @pytest.mark.parametrize(
     ("options", "manifest", "subject"),
     [
-        (("--source=endpoints", "--service=app"), "endpoints.yaml", "rights endpoints in {}"),
-        (("--source=pods", "--selector=app=web"), "pods.yaml", "rights pods in {}"),
+        (("--source=endpoints", "--service=app"), "endpoints.yaml", "permissions endpoints in {}"),
+        (("--source=pods", "--selector=app=web"), "pods.yaml", "permissions pods in {}"),
     ],
     ids=["endpoints", "pods"],
 )
@@ -265,7 +271,7 @@ async def test_each_source_has_its_role(
     manifest: str,
     subject: str,
 ) -> None:
-    """It is the one that ships, for one object where one is enough, and it is enough."""
+    """It is the one that ships, it is for one object where one is enough, and it is enough."""
     kubeconfig = await admit(control_plane, namespace, tmp_path, [])
     printed = await check(kubeconfig, tmp_path, *options, form="text")
     assert printed.code == 1
@@ -278,7 +284,7 @@ async def test_each_source_has_its_role(
         while (after := await check(kubeconfig, tmp_path, *options)).of(about)[0][0] != "ok":
             pass  # the API server has not seen them yet
     assert [message for level, message in after.of(about)] == [
-        f"{who(namespace)} may list and watch what the source follows."
+        f"{who(namespace)} may list and watch {subject.split()[1]}."
     ]
     assert [subject for subject in after.errors if subject.startswith("members")] == []
 
@@ -291,7 +297,7 @@ async def test_pods_are_counted(control_plane: ControlPlane, admin: Api, namespa
     assert checked.errors == [f"port {namespace}/app=web"] * len(checked.of(f"port {namespace}/app=web"))
     assert "has no port named 'admin'; it has: http (8080)." in checked.of(f"port {namespace}/app=web")[0][1]
     checked = await check(kubeconfig, tmp_path, "--selector=app=web")
-    assert checked.of(f"members {namespace}/app=web") == [("ok", "2 members, 2 of them ready, at port 8080.")]
+    assert checked.of(f"members {namespace}/app=web") == [("ok", "2 members, 2 of them ready, on port 8080.")]
     assert checked.code == 0
     assert not [row for row in checked.rows if row["subject"].startswith(("service", "dns"))]
 
@@ -306,12 +312,12 @@ async def test_dns_with_the_real_coredns(
     await objects.run_pods(admin, namespace, {"web-0": "10.1.0.1", "web-1": "10.1.0.2"})
     options = ("--source=dns", f"--dns-server={coredns.host}:{coredns.port}", f"--namespace={namespace}")
     about = f"dns {namespace}/web"
-    both = [("ok", "DNS tells 2 records.")]
+    both = [("ok", "DNS returns 2 records.")]
     async with asyncio.timeout(30):
         while (checked := await check(kubeconfig, tmp_path, *options, "--service=web")).of(about) != both:
             pass  # CoreDNS has not seen them yet
     assert checked.code == 0
-    assert not [row for row in checked.rows if row["subject"].startswith("rights")]
+    assert not [row for row in checked.rows if row["subject"].startswith("permissions")]
     for service, message in (
         ("vip", f"vip.{namespace}.svc.cluster.local. is the Service's own address (10."),
         ("wbe", "DNS has no address for it (NXDOMAIN)."),

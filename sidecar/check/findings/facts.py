@@ -1,4 +1,4 @@
-"""What was seen, as values: between the modules that look and those that judge. Pure."""
+"""What was seen, as values: the probes return them, the other modules judge them. Pure."""
 
 from __future__ import annotations
 
@@ -15,26 +15,28 @@ if TYPE_CHECKING:
 
 
 class Answers(NamedTuple):
-    """What the API server has said; where it has refused, the error."""
+    """What the API server answered; the error where it refused."""
 
     host: str
     user: str
-    """Who we are to it; empty if it does not say."""
+    """The identity that it sees; empty if it does not say."""
     denied: Mapping[Permission, Sequence[Question] | SourceError]
-    """The questions about each right that were answered with no."""
+    """For each permission, the questions that were answered with no."""
     services: Mapping[str, Service | SourceError]
     """By ``NAMESPACE/NAME``."""
     seen: Mapping[str, Observed | SourceError]
-    """The members, likewise, or by selector."""
+    """The members, by ``NAMESPACE/NAME`` or by namespace and selector."""
     replicas: int | SourceError | None = None
-    """How many there should be of the own pod; None if nobody needs to know."""
+    """How many replicas the own pod's controller wants; None if that is not needed."""
 
 
 class Facts(NamedTuple):
-    """What was seen of everything."""
+    """Everything that was seen."""
 
     directories: Sequence[Directory]
     answers: Answers | str
-    """Of the API server, or the message why it cannot be asked."""
+    """From the API server, or a message that says why it cannot be asked."""
     outcomes: Mapping[str, Mapping[str, Outcome]]
-    """Of DNS, by ``NAMESPACE/NAME`` of the Service and by record type."""
+    """From DNS, by ``NAMESPACE/NAME`` of the Service and by record type."""
+    everywhere: Sequence[str] = ()
+    """The names of Services that are followed in all namespaces, of which there is not one to look at."""

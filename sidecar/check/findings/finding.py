@@ -1,54 +1,64 @@
-"""What was found, one line each, with the remedy. Pure."""
+"""A finding, and all of them as text or JSON. Pure."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from collections import Counter
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-Level: TypeAlias = Literal["ok", "warning", "error"]
-"""``error`` keeps the sidecar from working; ``warning`` may be meant so; what could not be checked is ``ok``."""
+Level: TypeAlias = Literal["ok", "skipped", "warning", "error"]
+"""``skipped`` could not be checked; ``warning`` may be intended; ``error`` keeps the sidecar from working."""
+
+LEVELS: tuple[Level, ...] = get_args(Level)
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at."""
+    """The result of one check."""
 
     level: Level
     subject: str
     """What it is about, for example ``service default/app``."""
     message: str
-    """What was found, with its full stop."""
+    """What was found, in whole sentences."""
     remedy: str = ""
-    """What to do about it, a message; empty if nothing is."""
+    """What to do about it; empty if there is nothing to do."""
     manifest: str = ""
     """Objects to apply, as YAML documents; part of the remedy."""
 
     @property
     def line(self) -> str:
-        """On a terminal."""
+        """The finding on a terminal."""
         return " ".join(f"{self.level:<8}{self.subject}: {self.message} {self.remedy}".rstrip().splitlines())
 
 
 def not_checked(subject: str, why: str, remedy: str = "") -> Finding:
-    """Something that cannot be looked at from here."""
-    return Finding("ok", subject, f"Not checked, because {why}.", remedy)
+    """Something that cannot be checked from here."""
+    return Finding("skipped", subject, f"Not checked, because {why}.", remedy)
 
 
 def in_text(findings: Iterable[Finding]) -> str:
-    """A line each, then what is to be applied, ready for ``kubectl apply -f -`` from the first ``---`` on."""
+    """One line per finding, their number, then what to apply: ready for ``kubectl apply`` from the first ``---`` on."""
     found = list(findings)
-    return "".join(f"{finding.line}\n" for finding in found) + manifests(found)
+    return "".join(f"{finding.line}\n" for finding in found) + f"{summary(found)}\n" + manifests(found)
+
+
+def summary(findings: Iterable[Finding]) -> str:
+    """How many findings there are of each level."""
+    counts = Counter(finding.level for finding in findings)
+    names = {"warning": "warnings", "error": "errors"}
+    return ", ".join(f"{counts[level]} {level if counts[level] == 1 else names.get(level, level)}" for level in LEVELS)
 
 
 def manifests(findings: Iterable[Finding]) -> str:
-    """Everything that is to be applied, once."""
+    """Everything to apply, each document once."""
     return "".join(dict.fromkeys(finding.manifest for finding in findings))
 
 
 def in_json(findings: Iterable[Finding]) -> str:
-    """A list of objects; what is to be applied stands in the remedy, after its message."""
+    """A list of objects with level, subject, message and remedy; what to apply is in the remedy, after its text."""
     rows = [
         {
             "level": finding.level,
@@ -62,5 +72,5 @@ def in_json(findings: Iterable[Finding]) -> str:
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    """1 if any is an error."""
+    """1 if any finding is an error, otherwise 0."""
     return int(any(finding.level == "error" for finding in findings))

@@ -1,6 +1,6 @@
-"""Which verbs on which resources the source needs, and how the API server is asked for them.
+"""Which permissions a source needs, and how the API server is asked whether they are granted.
 
-Pure: the requests are made in ``cluster``, and what follows from the answers is in ``roles``.
+Pure: ``probes.api`` makes the requests, and ``roles`` judges the answers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NEEDED = ("list", "watch")
-"""The verbs without which nothing works."""
+"""The verbs that every source needs."""
 
 _RESOURCES = {
     "endpointslice": ("discovery.k8s.io", "endpointslices"),
@@ -27,20 +27,20 @@ _RESOURCES = {
 
 
 class Permission(NamedTuple):
-    """To follow a collection."""
+    """The permission to follow a collection."""
 
     api_group: str
     resource: str
     namespace: str
     """Empty for all."""
     names: tuple[str, ...] = ()
-    """If it is only about the objects of these names."""
+    """The objects that it is about; empty for all objects."""
 
     @property
     def subject(self) -> str:
-        """As findings name it."""
-        where = f"in {self.namespace}" if self.namespace else "everywhere"
-        return f"rights {qualified(self.resource, self.api_group)} {where}"
+        """What findings call it."""
+        where = f"in {self.namespace}" if self.namespace else "in all namespaces"
+        return f"permissions {qualified(self.resource, self.api_group)} {where}"
 
 
 class Question(NamedTuple):
@@ -52,7 +52,7 @@ class Question(NamedTuple):
 
     @property
     def body(self) -> bytes:
-        """A SelfSubjectAccessReview (authorization.k8s.io/v1), which every user may ask for (``system:basic-user``)."""
+        """A SelfSubjectAccessReview (authorization.k8s.io/v1), which every user may create (``system:basic-user``)."""
         attributes = {
             "namespace": self.permission.namespace,
             "verb": self.verb,
@@ -90,14 +90,14 @@ class _UserReview(msgspec.Struct):
 
 
 WHOAMI = b'{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}'
-"""The question who is asking (authentication.k8s.io/v1, since Kubernetes 1.28)."""
+"""A SelfSubjectReview: who is asking (authentication.k8s.io/v1, since Kubernetes 1.28)."""
 
 
 def is_allowed(body: bytes) -> bool:
     """The verdict of a SelfSubjectAccessReview.
 
     Raises:
-        msgspec.MsgspecError: if *body* is none.
+        msgspec.MsgspecError: if *body* is something else.
     """
     return msgspec.json.decode(body, type=_Review).status.allowed
 
@@ -106,17 +106,17 @@ def username(body: bytes) -> str:
     """The user of a SelfSubjectReview.
 
     Raises:
-        msgspec.MsgspecError: if *body* is none.
+        msgspec.MsgspecError: if *body* is something else.
     """
     return msgspec.json.decode(body, type=_UserReview).status.user_info.username
 
 
 def needed(source: str, names: Iterable[tuple[str, str]]) -> list[Permission]:
-    """The rights that a source needs, none for ``dns``.
+    """The permissions that a source needs; none for ``dns``.
 
     Args:
         source: ``endpointslice``, ``endpoints``, ``pods`` or ``dns``.
-        names: namespace (``*`` for all) and Service of what it follows; for pods, the Service is empty.
+        names: namespace (``*`` for all) and Service of what it follows; the Service is empty for pods.
     """
     if source not in _RESOURCES:
         return []
@@ -134,5 +134,5 @@ def needed(source: str, names: Iterable[tuple[str, str]]) -> list[Permission]:
 
 
 def questions(permission: Permission) -> list[Question]:
-    """What to ask of a permission: each verb, on each object where it is about objects."""
+    """The questions to ask about a permission: each verb, on each object if it is about certain objects."""
     return [Question(permission, verb, name) for name in permission.names or ("",) for verb in NEEDED]

@@ -1,7 +1,6 @@
-"""What follows from the rights that are missing: a Role, ready to be applied.
+"""What follows from missing permissions: a Role, ready to be applied.
 
-Pure. The rules are those of ``deploy/rbac``. A Role is namespaced; only a source that follows all namespaces needs a
-ClusterRole.
+Pure. The rules are those of ``deploy/rbac``. Only a source that follows all namespaces needs a ClusterRole.
 """
 
 from __future__ import annotations
@@ -25,34 +24,35 @@ GRANTED = ("get", "list", "watch")
 RBAC = "rbac.authorization.k8s.io"
 
 NAME = "membership-sidecar"
-"""How the names of the Role and of its binding begin."""
+"""The beginning of the names of the Role and its binding."""
 
 
 def judge(permission: Permission, denied: Sequence[Question], user: str) -> Finding:
-    """What there is to say of a permission.
+    """The finding about a permission.
 
     Args:
         permission: that the source needs.
         denied: the questions about it that were answered with no.
-        user: who asks; empty if that is not known.
+        user: the identity that the API server sees; empty if that is not known.
     """
     who = explanations.subject(user) if user else "this user"
     if not denied:
-        return Finding("ok", permission.subject, f"{_capital(who)} may list and watch what the source follows.")
+        return Finding("ok", permission.subject, f"{_capital(who)} may list and watch {permission.resource}.")
     verbs = " and ".join(dict.fromkeys(question.verb for question in denied))
     names = ", ".join(dict.fromkeys(question.name for question in denied if question.name))
+    objects = f"{permission.resource} {names}".rstrip()
     kind = "Role" if permission.namespace else "ClusterRole"
     return Finding(
         "error",
         permission.subject,
-        f"{_capital(who)} may not {verbs} {names or 'them'}.",
-        f"Apply the {kind} and the {kind}Binding that are printed here.",
+        f"{_capital(who)} may not {verbs} {objects}.",
+        f"Apply the {kind} and the {kind}Binding that are printed with this report.",
         role(permission, user),
     )
 
 
 def role(permission: Permission, user: str) -> str:
-    """A Role and a RoleBinding that grant *permission* to *user*; of all namespaces, a ClusterRole and its binding."""
+    """A Role and a RoleBinding that grant *permission* to *user*; for all namespaces, a ClusterRole and its binding."""
     prefix = "" if permission.namespace else "Cluster"
     subject = _rbac_subject(user, permission.namespace)
     name = _name(permission, subject)
@@ -69,7 +69,7 @@ def role(permission: Permission, user: str) -> str:
 
 
 def _name(permission: Permission, subject: dict[str, str]) -> str:
-    """Of Role and binding: one for each resource and account, so that to apply it takes nothing from anybody else."""
+    """The name of both: one per resource and account, so that applying them takes nothing from anybody else."""
     parts = [NAME]
     if permission.resource != "endpointslices":
         parts.append(permission.resource)
@@ -95,7 +95,7 @@ def _yaml(document: dict[str, Any]) -> str:
     class Plain(yaml.SafeDumper):
         def ignore_aliases(self, data: object) -> bool:
             del data
-            return True  # an anchor for what two documents share would be a riddle
+            return True  # an anchor for what both documents share would be hard to read
 
     return yaml.dump(document, Dumper=Plain, sort_keys=False)
 

@@ -1,7 +1,7 @@
-"""What a Service and its members say about whether the sidecar will have something to publish.
+"""Whether a Service and its members give the sidecar something to publish.
 
-Pure: a Service as JSON, and the members as the sidecar's own projections see them, in; findings out. The Service may be
-out of sight, since the sidecar needs no right to it; then its members tell what they can.
+Pure: a Service, and the members as the sidecar's own projections see them, in; findings out. The Service may be hidden,
+since the sidecar needs no permission to read it; then its members show what they can.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ServicePort(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def seen(self) -> Port:
-        """As members have it: the number is that of the pods, where the Service says it."""
+        """As members have it: with the port number of the pods, if the Service says it."""
         return Port(name=self.name, port=self.target_port if isinstance(self.target_port, int) else self.port)
 
 
@@ -52,28 +52,28 @@ decode_service = msgspec.json.Decoder(Service).decode
 
 
 class Observed(NamedTuple):
-    """What the source says of one Service, or of the pods of a selector."""
+    """What the source finds for one Service, or for one selector."""
 
     members: tuple[Member, ...] = ()
     problems: tuple[str, ...] = ()
-    """Why some of what it says cannot be used."""
+    """Why some of it cannot be used."""
     warnings: tuple[str, ...] = ()
 
 
 class Requirements(NamedTuple):
-    """What the configuration says about that."""
+    """What the configuration demands of Services and members."""
 
     source: str
     port: str
     not_ready: str
     min_members: int
-    """The least number of members of the first publication."""
+    """How many members the first file must have."""
     falls_back: bool = True
-    """Whether DNS is asked where the API cannot be (with ``auto``)."""
+    """Whether ``auto`` falls back to DNS when the API server is unavailable."""
 
 
 def judge_service(name: str, service: Service, seen: Observed, requirements: Requirements) -> Iterator[Finding]:
-    """What there is to say of a Service that can be seen.
+    """The findings about a Service that can be read.
 
     Args:
         name: ``NAMESPACE/NAME``.
@@ -83,8 +83,8 @@ def judge_service(name: str, service: Service, seen: Observed, requirements: Req
     """
     subject, spec = f"service {name}", service.spec
     if spec.type == "ExternalName":
-        remedy = "Name a Service of the members themselves."
-        yield Finding("error", subject, "It is an alias of a name (ExternalName) and has no endpoints.", remedy)
+        remedy = "Use a Service that selects the members themselves."
+        yield Finding("error", subject, "It is an alias for a DNS name (ExternalName) and has no endpoints.", remedy)
         return
     yield _headless(subject, spec, requirements.source)
     yield _selector(subject, spec, seen)
@@ -99,14 +99,16 @@ def _headless(subject: str, spec: Spec, source: str) -> Finding:
     if spec.cluster_ip == "None":
         return Finding("ok", subject, "It is headless.")
     message = f"It is not headless: its cluster IP is {spec.cluster_ip}"
-    remedy = "Make a Service with clusterIP: None; that of an existing one cannot be changed."
+    remedy = "Create a Service with clusterIP: None; the cluster IP of an existing one cannot be removed."
     match source:
         case "dns":
-            return Finding("error", subject, f"{message}, and DNS tells that one instead of the members.", remedy)
+            return Finding("error", subject, f"{message}, which DNS returns instead of the members' addresses.", remedy)
         case "auto":
-            return Finding("warning", subject, f"{message}; DNS is of no use where the API cannot be asked.", remedy)
+            return Finding(
+                "warning", subject, f"{message}, so DNS cannot take over when the API server is unavailable.", remedy
+            )
         case _:
-            return Finding("ok", subject, f"{message}, which is all the same to --source {source}.")
+            return Finding("ok", subject, f"{message}, which does not matter to --source {source}.")
 
 
 def _selector(subject: str, spec: Spec, seen: Observed) -> Finding:
@@ -114,9 +116,9 @@ def _selector(subject: str, spec: Spec, seen: Observed) -> Finding:
         words = ",".join(f"{key}={value}" for key, value in sorted(spec.selector.items()))
         return Finding("ok", subject, f"It selects the pods with {words}.")
     if seen.members:
-        return Finding("ok", subject, "It has no selector: somebody else writes its endpoints.")
-    remedy = "Give it the labels of the pods as its selector, or write its EndpointSlices yourself."
-    return Finding("error", subject, "It has no selector and no endpoints: it will never have a member.", remedy)
+        return Finding("ok", subject, "It has no selector; its endpoints are written by something else.")
+    remedy = "Give it a selector with the labels of the pods, or create its EndpointSlices yourself."
+    return Finding("error", subject, "It has no selector and no endpoints, so it will never have a member.", remedy)
 
 
 def _readiness(subject: str, spec: Spec, requirements: Requirements) -> Finding | None:
@@ -126,21 +128,22 @@ def _readiness(subject: str, spec: Spec, requirements: Requirements) -> Finding 
         and requirements.not_ready != "include"
     ):
         message = (
-            f"With publishNotReadyAddresses every member counts as ready: --not-ready {requirements.not_ready} is idle."
+            "publishNotReadyAddresses is set, so every member counts as ready and"
+            f" --not-ready {requirements.not_ready} has no effect."
         )
         if requirements.not_ready == "prefer-ready":
-            return Finding("ok", subject, f"{message} For members that become ready only together that is permission.")
-        remedy = "Leave it off, for the members that are not ready are known without it."
+            return Finding("ok", subject, f"{message} This suits members that become ready only together.")
+        remedy = "Unset it: the sidecar sees the members that are not ready without it."
         return Finding("warning", subject, message, remedy)
     if not spec.publish_not_ready_addresses and requirements.source == "dns":
-        message = "Without publishNotReadyAddresses, DNS tells ready members only."
-        remedy = "Set it if the members become ready only once they have found each other."
+        message = "publishNotReadyAddresses is not set, so DNS returns ready members only."
+        remedy = "Set it if members become ready only after they have found each other."
         return Finding("warning", subject, message, remedy)
     return None
 
 
 def judge_members(name: str, seen: Observed, requirements: Requirements) -> Iterator[Finding]:
-    """What there is to say of the members.
+    """The findings about the members.
 
     Args:
         name: ``NAMESPACE/NAME``, or a selector.
@@ -161,14 +164,17 @@ def _count(subject: str, seen: Observed, requirements: Requirements) -> Finding:
     ready = sum(member.ready for member in staying)
     usable = ready if requirements.not_ready == "exclude" else len(staying)
     ports = sorted({str(member.port) for member in staying if member.port is not None})
-    told = f"{_members(len(staying))}, {ready} of them ready" + (f", at port {', '.join(ports)}" if ports else "") + "."
+    on = f", on port {', '.join(ports)}" if ports else ""
+    counted = f"{_members(len(staying))}, {ready} of them ready{on}."
+    if not staying and not requirements.min_members:
+        return Finding("ok", subject, "There are no members yet; --min-members 0 publishes an empty file.")
     if not staying:
-        remedy = "See that pods with its labels run, or wait for them."
-        return Finding("warning", subject, "There are none yet, hence nothing to publish.", remedy)
+        remedy = "Check that pods with its labels are running, or wait for them."
+        return Finding("warning", subject, "There are no members yet, so there is nothing to publish.", remedy)
     if usable < requirements.min_members:
-        remedy = f"The first file waits for {requirements.min_members}, see --min-members and --not-ready, or for --start-timeout."
-        return Finding("warning", subject, told, remedy)
-    return Finding("ok", subject, told)
+        remedy = f"The first file waits for {_members(requirements.min_members)}: see --min-members and --not-ready."
+        return Finding("warning", subject, counted, remedy)
+    return Finding("ok", subject, counted)
 
 
 def _members(count: int) -> str:
@@ -176,6 +182,6 @@ def _members(count: int) -> str:
 
 
 def problem_of(subject: str, problem: str) -> Finding:
-    """A problem that ``choose_port`` has told, as a finding: its last message is the remedy."""
+    """A problem as ``choose_port`` words it, as a finding: its last sentence is the remedy."""
     message, _, remedy = problem.removesuffix(".").rpartition(". ")
     return Finding("error", subject, f"{message or remedy}.", f"{remedy}." if message else "")

@@ -1,4 +1,4 @@
-"""Asks the API server who we are, what we may, what the Services are and who their members are. Judges nothing."""
+"""Asks the API server for the identity it sees, its permissions, the Services and their members. Judges nothing."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ USERS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 async def look(
     connection: Connection,
-    rights: Iterable[Permission],
+    permissions: Iterable[Permission],
     services: Iterable[tuple[str, str]],
     collections: Mapping[str, Collection[Any]],
     own_pod: tuple[str, str] | None = None,
 ) -> Answers:
-    """Everything there is to see.
+    """Everything that the API server says, and where it refuses, the error.
 
     Args:
-        connection: the API server.
-        rights: that the source needs.
-        services: namespace and name of those to look at.
-        collections: what the source follows, by what findings call it.
-        own_pod: namespace and name, if it matters how many replicas there should be of it.
+        connection: to the API server.
+        permissions: that the source needs.
+        services: namespace and name of the Services to look at.
+        collections: what the source follows, by the name that findings use.
+        own_pod: namespace and name, if the number of its replicas matters.
 
     Raises:
         SourceError: if the API server cannot be asked at all.
@@ -53,7 +53,7 @@ async def look(
     return Answers(
         connection.credentials.host,
         user,
-        {permission: await _denied(connection, permission) for permission in rights},
+        {permission: await _denied(connection, permission) for permission in permissions},
         {f"{namespace}/{name}": await _service(connection, namespace, name) for namespace, name in services},
         {name: await _seen(connection, collection) for name, collection in collections.items()},
         await _replicas(connection, *own_pod) if own_pod else None,
@@ -71,8 +71,8 @@ async def _user(connection: Connection) -> str:
     try:
         return _decoded(USERS, username, await connection.create(USERS, WHOAMI))
     except SourceError as error:
-        unsaid = error.reason == "not_found" or (error.reason == "forbidden" and ANONYMOUS not in error.message)
-        if unsaid:  # older than Kubernetes 1.28, or without its default roles
+        untold = error.reason == "not_found" or (error.reason == "forbidden" and ANONYMOUS not in error.message)
+        if untold:  # it is older than Kubernetes 1.28, or its default roles were removed
             return ""
         raise
 

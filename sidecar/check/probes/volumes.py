@@ -1,4 +1,4 @@
-"""Tries the volumes as the publisher uses them: a file is created beside an output, renamed, and removed again."""
+"""Tries the volumes as the publisher uses them: creates a file beside each output, renames it and removes it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def look(paths: Sequence[Path]) -> list[Directory]:
-    """What there is to see of the directories of outputs; it blocks as long as the volumes do."""
+    """What can be seen of the directories of outputs. Blocks for as long as the volumes do."""
     mounts = read_mounts()
     return [_look(path, mounts) for path in paths]
 
 
 def _look(path: Path, mounts: Mapping[str, str]) -> Directory:
-    trial = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")  # a sidecar would sweep it, should we be killed
+    trial = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")  # swept by the sidecar if we are killed
     try:
         with translated(path, "was not written"):
             refuse_unpublishable(path, mounts)
@@ -41,5 +41,5 @@ def _look(path: Path, mounts: Mapping[str, str]) -> Directory:
         filesystem=mounts.get(mount, ""),
         in_memory=in_memory(path, mounts),
         free=room.f_bavail * room.f_frsize,
-        nodes=room.f_favail or (0 if room.f_files else 1),  # some file systems do not count them
+        nodes=room.f_favail or (0 if room.f_files else 1),  # some file systems do not count their files
     )

@@ -1,0 +1,1 @@
+"""Tests of ``sidecar.check.findings``: pure, from facts to findings, as tables."""

@@ -1,0 +1,1 @@
+"""Tests of ``sidecar.check.probes``: real volumes, and servers on real sockets."""

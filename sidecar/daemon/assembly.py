@@ -12,7 +12,7 @@ from sidecar.daemon import parts
 from sidecar.failover.candidates import make_candidates
 from sidecar.failover.context import Context
 from sidecar.failover.failover import Failover
-from sidecar.formats.membership import decode
+from sidecar.formats.membership_json import decode
 from sidecar.output.observer import Observer
 from sidecar.output.pipeline import Pipeline
 from sidecar.output.publish_loop import PublishLoop
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
-    from sidecar.formats.membership import Contents
+    from sidecar.formats.membership_json import Contents
     from sidecar.observability.metrics import Metrics
     from sidecar.output.publisher import Publisher
     from sidecar.settings.values import Settings

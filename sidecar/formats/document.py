@@ -1,7 +1,7 @@
 """A file in a format: a frame around rendered members, kept member by member.
 
-Pure. ``Document`` keeps the sorted keys and the rendered members side by side; a change renders what changed, and the
-file is all of them, one after the other. ``render`` is the same thing from nothing, and that both agree is a law in the
+Pure. ``Document`` keeps the sorted keys and the rendered members side by side: a change renders what changed, and the
+file is all of them, one after the other. ``render`` makes the same bytes from nothing; that both agree is a law in the
 tests.
 """
 
@@ -22,11 +22,22 @@ if TYPE_CHECKING:
 LAST_PORT = 65535
 
 
+class Overview(NamedTuple):
+    """What a frame may say about the file as a whole. Each field costs nothing to keep up to date."""
+
+    source: str
+    """The name of the source."""
+    members: int
+    """How many there are."""
+    own_port: int | None = None
+    """The port of the sidecar's own pod; None if it is not among the members, or has no port or several."""
+
+
 class Frame(NamedTuple):
     """What stands around the members."""
 
     head: bytes
-    tail: bytes
+    tail: bytes = b""
 
 
 class Format(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,18 +45,20 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     summary: str
-    """What reads it, in a few words, for ``formats`` and the README."""
+    """Which readers take it and how, in a few words, for ``formats`` and the README."""
+    read: str
+    """When its readers read the file, in a few words: whether a change reaches them by itself."""
     file: str
-    """The name that its reader expects or that its documentation uses."""
-    frame: Callable[[str, Member | None], Frame]
-    """The frame, from the name of the source and the first member (None if there are none)."""
+    """The file name that its readers expect, or that their documentation uses."""
+    frame: Callable[[Overview], Frame]
     member: Callable[[Member], bytes]
-    """One member."""
-    separator: bytes
+    """One rendered member."""
+    separator: bytes = b""
+    """Between two members; not after the last one."""
     every_port: bool = True
     """Whether ``--port-range`` lists a member once for each of its ports."""
     suffixes: tuple[str, ...] = ()
-    """Endings of which the path must have one, because its reader picks the parser by it; empty for any."""
+    """The path must end in one of these, if its reader chooses the parser by the suffix; empty for any path."""
 
 
 class Document:
@@ -53,7 +66,7 @@ class Document:
 
     Args:
         form: the format.
-        port_range: how many ports after a member's own are listed, too.
+        port_range: how many ports after a member's own port are listed as well.
     """
 
     def __init__(self, form: Format, port_range: int = 0) -> None:
@@ -62,19 +75,21 @@ class Document:
         self._keys: list[str] = []
         self._rendered: list[bytes] = []
         """Each with the separator that follows it."""
-        self._members: list[Member] = []
+        self._own_ports: dict[str, int] = {}
+        """Of the own pod, by key: it is a member of each Service that selects it."""
 
     def update(self, changes: Mapping[str, Member | None], source: str) -> tuple[bytes, ...]:
-        """The pieces of the file after *changes*: the member now under a key, or None where one left.
+        """The pieces of the file after *changes*.
 
         Args:
-            changes: what is not as it was.
-            source: the name of the source, for formats that tell it.
+            changes: the member that a key has now, or None if it left, for every key that changed.
+            source: the name of the source, for formats that show it.
         """
         for key, member in changes.items():
             self._change(key, member)
-        first = self._members[0] if self._members else None
-        head, tail = self._form.frame(source, first)
+        ports = set(self._own_ports.values())
+        own_port = ports.pop() if len(ports) == 1 else None
+        head, tail = self._form.frame(Overview(source, len(self._keys), own_port))
         if not self._rendered:
             return (head + tail,)
         *others, last = self._rendered
@@ -84,8 +99,10 @@ class Document:
         at = bisect_left(self._keys, key)
         here = slice(at, at + 1 if at < len(self._keys) and self._keys[at] == key else at)
         self._keys[here] = [key] if member else []
-        self._members[here] = [member] if member else []
         self._rendered[here] = [self._render(member) + self._form.separator] if member else []
+        self._own_ports.pop(key, None)
+        if member and member.is_self and member.port is not None:
+            self._own_ports[key] = member.port
 
     def _render(self, member: Member) -> bytes:
         if not self._port_range or member.port is None:

@@ -1,8 +1,8 @@
 """``hazelcast-xml``: a Hazelcast configuration with the member list, to start from or to import.
 
-Hazelcast reads it once, when it starts. An import brings a whole ``<network>`` element (a second one is a "Duplicate
-'network' definition"), so the port is part of the file. Every member has its port: without one, a joining member tries
-three ports in a row. IPv6 needs ``-Dhazelcast.prefer.ipv4.stack=false``.
+An import brings a whole ``<network>`` element (a second one is a "Duplicate 'network' definition"), so the port that
+the own member listens on is part of the file, where it is known. Every listed member has its port as well: without one,
+a joining member tries three ports in a row. IPv6 needs ``-Dhazelcast.prefer.ipv4.stack=false``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from sidecar.formats.document import Format, Frame
+from sidecar.formats.document import Format, Frame, Overview
 from sidecar.formats.hostport import hostport
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ _TAIL = b"""\
 """
 
 
-def _frame(source: str, first: Member | None) -> Frame:
-    del source
-    port = f'    <port auto-increment="false">{first.port}</port>\n' if first and first.port is not None else ""
+def _frame(overview: Overview) -> Frame:
+    own = overview.own_port
+    port = "" if own is None else f'    <port auto-increment="false">{own}</port>\n'
     return Frame(_HEAD.format(port=port).encode(), _TAIL)
 
 
@@ -47,10 +47,10 @@ def _member(member: Member) -> bytes:
 
 FORMAT = Format(
     name="hazelcast-xml",
-    summary="Hazelcast 4.1 and later: start from it or <import> it",
+    summary="Hazelcast 4.1 and later: start from this file, or <import> it",
+    read="once, when the Hazelcast member starts",
     file="hazelcast.xml",
     frame=_frame,
     member=_member,
-    separator=b"",
     suffixes=(".xml",),
 )

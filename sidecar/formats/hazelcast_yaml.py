@@ -1,8 +1,8 @@
 """``hazelcast-yaml``: a member list to import into ``hazelcast.yaml``.
 
-Hazelcast reads it once, when it starts. A YAML import is merged deeply, so the file holds the member list alone and the
-main file keeps its own port. Every member has its port: without one, a joining member tries three ports in a row. IPv6
-needs ``-Dhazelcast.prefer.ipv4.stack=false``.
+A YAML import is merged deeply, so the file holds the member list alone and the main file keeps its own port. Every
+listed member has its port: without one, a joining member tries three ports in a row. IPv6 needs
+``-Dhazelcast.prefer.ipv4.stack=false``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sidecar.formats.document import Format, Frame
+from sidecar.formats.document import Format, Frame, Overview
 from sidecar.formats.hostport import hostport
 
 if TYPE_CHECKING:
@@ -30,22 +30,21 @@ hazelcast:
         member-list:"""
 
 
-def _frame(source: str, first: Member | None) -> Frame:
-    del source
-    return Frame(_HEAD.encode() + (b"\n" if first else b" []\n"), b"")
+def _frame(overview: Overview) -> Frame:
+    return Frame(_HEAD.encode() + (b"\n" if overview.members else b" []\n"))
 
 
 def _member(member: Member) -> bytes:
-    # A JSON string is a YAML scalar in double quotes.
+    # a JSON string is a YAML scalar in double quotes
     return b"          - " + msgspec.json.encode(hostport(member)) + b"\n"
 
 
 FORMAT = Format(
     name="hazelcast-yaml",
-    summary="Hazelcast 4.1 and later: import it into hazelcast.yaml",
+    summary="Hazelcast 4.1 and later: import this file into hazelcast.yaml",
+    read="once, when the Hazelcast member starts",
     file="hazelcast.yaml",
     frame=_frame,
     member=_member,
-    separator=b"",
     suffixes=(".yaml", ".yml"),
 )

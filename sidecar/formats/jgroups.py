@@ -1,14 +1,14 @@
 """``jgroups``: the hosts file of TCPPING (``initial_hosts_file``, JGroups 5.3.15, 5.4.2 and later; JGRP-2859).
 
-One ``host[port]`` a line; ``#`` starts a comment. IPv6 stands bare before the bracket, ``2001:db8::1[7800]``: with
-brackets around it the channel does not start. JGroups reads it once, when the channel connects; use ``port_range="0"``.
+One ``host[port]`` per line; ``#`` starts a comment. An IPv6 address stands bare before the bracket,
+``2001:db8::1[7800]``: with brackets around it, the channel does not start. Use ``port_range="0"``.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidecar.formats.document import Format, Frame
+from sidecar.formats.document import Format, Frame, Overview
 
 if TYPE_CHECKING:
     from sidecar.membership.member import Member
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 _HEAD = b"# The members, for TCPPING initial_hosts_file; kept by membership-sidecar.\n"
 
 
-def _frame(source: str, first: Member | None) -> Frame:
-    del source, first
-    return Frame(_HEAD, b"")
+def _frame(overview: Overview) -> Frame:
+    del overview
+    return Frame(_HEAD)
 
 
 def _member(member: Member) -> bytes:
@@ -28,9 +28,9 @@ def _member(member: Member) -> bytes:
 
 FORMAT = Format(
     name="jgroups",
-    summary="JGroups 5.3.15, 5.4.2 and later, Infinispan, Keycloak: TCPPING initial_hosts_file",
+    summary="JGroups 5.3.15, 5.4.2 and later, Infinispan, Keycloak: initial_hosts_file of TCPPING",
+    read="once, when the channel connects",
     file="hosts.txt",
     frame=_frame,
     member=_member,
-    separator=b"",
 )

@@ -1,14 +1,14 @@
-"""``json``: everything that is known of each member, for readers of our own and for people.
+"""``json``: everything that is known of each member, for programs of your own and for people.
 
-One member a line, in the shape of ``membership-v1.schema.json`` beside this module. Readers ignore fields that they do
-not know; a field is never removed or given another meaning within ``membership/v1``.
+One member per line, in the shape of ``membership-v1.schema.json`` beside this module. Readers ignore fields that they
+do not know; within ``membership/v1`` no field is removed or changes its meaning.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from sidecar.formats.document import Format, Frame
+from sidecar.formats.document import Format, Frame, Overview
 from sidecar.membership.member import Member  # noqa: TC001 - msgspec reads the annotations
 
 SCHEMA = "membership/v1"
@@ -16,14 +16,15 @@ SCHEMA = "membership/v1"
 _encoder = msgspec.json.Encoder()
 
 
-def _frame(source: str, first: Member | None) -> Frame:
-    head = f'{{"schema": "{SCHEMA}", "source": "{source}", "members": ['.encode()
-    return Frame(head + b"\n", b"\n]}\n") if first else Frame(head, b"]}\n")
+def _frame(overview: Overview) -> Frame:
+    head = f'{{"schema": "{SCHEMA}", "source": "{overview.source}", "members": ['.encode()
+    return Frame(head + b"\n", b"\n]}\n") if overview.members else Frame(head, b"]}\n")
 
 
 FORMAT = Format(
     name="json",
-    summary="all that is known, schema membership/v1",
+    summary="programs that read JSON: everything that is known of each member, schema membership/v1",
+    read="whenever they like; a new file is an IN_MOVED_TO event in its directory",
     file="members.json",
     frame=_frame,
     member=_encoder.encode,

@@ -1,4 +1,4 @@
-"""Every format with a sample, for ``formats`` and the README.
+"""A sample of every format, for ``membership-sidecar formats`` and the README.
 
 Pure.
 """
@@ -39,5 +39,9 @@ def sample(name: str) -> str:
 
 def text() -> str:
     """What ``membership-sidecar formats`` prints."""
-    parts = [f"{form.name}: {form.summary} (such as {form.file})\n\n{sample(form.name)}" for form in FORMATS.values()]
-    return "\n".join(parts)
+    return "\n".join(
+        f"{form.name}: {form.summary}\n"
+        f"  written with --output {form.name}=/membership/{form.file}\n"
+        f"  read {form.read}\n\n{sample(form.name)}"
+        for form in FORMATS.values()
+    )

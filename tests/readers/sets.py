@@ -1,4 +1,4 @@
-"""The sets of members that every real reader is given, in files. Nothing here knows what a reader makes of them."""
+"""The sets of members that every real reader gets, in files. Nothing here knows how a reader understands them."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,8 +11,9 @@ from sidecar.membership.member import Member
 
 
 def a_member(number: int, address: str, port: int | None) -> Member:
-    """A member whose number has any number of digits."""
-    return msgspec.structs.replace(member(0, address), name=f"app-{number:03}", uid=f"uid-{number}", port=port)
+    """A member whose number has any number of digits; number 0 is the own pod."""
+    changes = {"name": f"app-{number:03}", "uid": f"uid-{number}", "port": port, "is_self": number == 0}
+    return msgspec.structs.replace(member(0, address), **changes)
 
 
 MEMBERS: Mapping[str, Sequence[Member]] = {
@@ -24,7 +25,7 @@ MEMBERS: Mapping[str, Sequence[Member]] = {
     "empty": [],
     "hundred": [a_member(number, f"10.0.1.{number}", 5701) for number in range(100)],
 }
-"""Sets by name; each reader is given a file of each."""
+"""Sets by name; each reader gets a file of each."""
 
 
 def write(directory: Path, form: str, suffix: str, sets: Mapping[str, Sequence[Member]] = MEMBERS) -> list[Path]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from sidecar.backoff import Backoff
 from sidecar.formats import FORMATS
-from sidecar.formats.membership import decode
+from sidecar.formats.membership_json import decode
 from sidecar.formats.samples import member
 from sidecar.membership.events import Applied, Event, Failed, Listed, Report
 from sidecar.membership.policy.guards import Guards

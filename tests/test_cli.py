@@ -6,11 +6,16 @@ Out of scope: the options (``settings``), and what the commands do.
 from __future__ import annotations
 
 import json
+import socket
+from typing import TYPE_CHECKING
 
 import pytest
 
 from sidecar.cli import main
 from sidecar.formats import FORMATS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WRONG = ["--output", "json=x"]
 """A relative path, and no Service."""
@@ -37,7 +42,7 @@ def test_a_fatal_error_is_a_log_event_too(given: list[str], capsys: pytest.Captu
     assert event["reason"] == " ".join(one.removeprefix("membership-sidecar: ") for one in shown.err.splitlines())
 
 
-def test_an_error_of_the_run_itself_is_such_an_event_too(tmp_path: object, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_of_the_run_itself_is_such_an_event_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever ends the program with an exit code that is not 0."""
     arguments = [
         "--service=app",
@@ -61,6 +66,24 @@ def test_with_a_log_for_people_a_fatal_error_is_said_once(
     monkeypatch.setenv("MEMBERSHIP_LOG_FORMAT", "console")
     assert main(["run", *WRONG]) == 2
     assert capsys.readouterr().out == ""
+
+
+def test_a_busy_address_is_shown_as_it_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the brackets of IPv6."""
+    kubeconfig = tmp_path / "kubeconfig"
+    clusters = [{"name": "x", "cluster": {"server": "http://127.0.0.1:1"}}]
+    contexts = [{"name": "x", "context": {"cluster": "x", "user": "x"}}]
+    users = [{"name": "x", "user": {}}]
+    kubeconfig.write_text(
+        json.dumps({"current-context": "x", "clusters": clusters, "contexts": contexts, "users": users})
+    )
+    with socket.create_server(("::", 0), family=socket.AF_INET6) as busy:
+        address = f"[::]:{busy.getsockname()[1]}"
+        arguments = ["--service=app", f"--output=json={tmp_path / 'a'}", f"--kubeconfig={kubeconfig}"]
+        assert main(["run", *arguments, f"--listen={address}", "--log-format=console"]) == 2
+    assert (
+        capsys.readouterr().err == f"membership-sidecar: --listen {address} cannot be used: Address already in use.\n"
+    )
 
 
 @pytest.mark.parametrize(

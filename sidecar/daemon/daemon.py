@@ -153,7 +153,8 @@ class Daemon:
         try:
             url = await server.start(listen.host, listen.port)
         except OSError as error:
-            raise SettingsError([f"--listen {listen} cannot be used: {error.strerror}."]) from error
+            reason = (error.strerror or str(error)).partition(" (while")[0]  # Python adds the address once more
+            raise SettingsError([f"--listen {listen} cannot be used: {reason}."]) from error
         stack.push_async_callback(server.stop)
         log.info("serving", url=url)
 

@@ -67,7 +67,7 @@ def _dns(values: Values) -> Iterator[str]:
 
 
 def _own_pod(values: Values) -> Iterator[str]:
-    """About the sidecar's own pod, which must be known to be told from the others."""
+    """About the sidecar's own pod, which must be known."""
     own_pod, min_members = values.get("own_pod"), values.get("min_members")
     if own_pod == "require" and "source" in values and not _own_pod_is_known(values):
         needed = "--pod-ip" if values["source"] == "dns" else "--pod-uid or --pod-name"
@@ -87,7 +87,7 @@ def _own_pod(values: Values) -> Iterator[str]:
 
 
 def _own_pod_is_known(values: Values) -> bool:
-    """Whether the source can tell which member it is: DNS by its address only, all others by UID or name."""
+    """Whether the source can recognize the own pod: DNS by its address only, all others by its UID or name."""
     fields = ("pod_ip",) if values["source"] == "dns" else ("pod_uid", "pod_name")
     return any(values.get(field) for field in fields)
 

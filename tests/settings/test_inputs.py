@@ -1,4 +1,4 @@
-"""What was given and where: unknown names, variables that are none of ours, and YAML as it is written."""
+"""What was given and where: unknown names, variables of others, and YAML as it is written."""
 
 from __future__ import annotations
 

@@ -121,23 +121,21 @@ def test_every_option_is_a_field_and_every_field_an_option() -> None:
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
-def test_every_option_is_a_flag_a_variable_and_a_key_of_the_file(
-    option: Option, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each of the three alone reaches the field, and that with another value than the default."""
+def test_every_option_is_a_flag_a_variable_and_a_key_of_the_file(option: Option, tmp_path: Path) -> None:
+    """Each of the three alone reaches the field, with another value than the default."""
     text, value, beside = EXAMPLES[option.name]
-    others = {"service": "app", "output": "json=/m/a"} | beside
-    others.pop(option.name, None)
-    config = tmp_path / "config.yaml"
-    config.write_text("".join(f'{name}: "{given}"\n' for name, given in others.items() if given))
-    monkeypatch.setenv("MEMBERSHIP_CONFIG", str(config))
+    needed = {"service": "app", "output": "json=/m/a"} | beside
+    lines = [f'{name}: "{given}"' for name, given in needed.items() if given and name != option.name]
+    config, with_key = tmp_path / "config.yaml", tmp_path / "with_key.yaml"
+    config.write_text("\n".join(lines))
+    with_key.write_text("\n".join([*lines, f"{option.name}: {text}"]))
     variable = "MEMBERSHIP_" + option.name.upper().replace("-", "_")
-    ways = [parse({option.field: [text]}, {"MEMBERSHIP_CONFIG": str(config)})]
-    ways.append(parse({}, {"MEMBERSHIP_CONFIG": str(config), variable: text}))
-    with config.open("a") as file:
-        file.write(f"{option.name}: {text}\n")
-    ways.append(parse({}, {"MEMBERSHIP_CONFIG": str(config)}))
-    assert [getattr(settings, option.field) for settings in ways] == [value] * 3
+    for settings in (
+        parse({option.field: [text]}, {"MEMBERSHIP_CONFIG": str(config)}),
+        parse({}, {"MEMBERSHIP_CONFIG": str(config), variable: text}),
+        parse({}, {"MEMBERSHIP_CONFIG": str(with_key)}),
+    ):
+        assert getattr(settings, option.field) == value
     assert getattr(DEFAULTS, option.field) != value
 
 

@@ -1,4 +1,4 @@
-"""How each kind of value is written, and what is said of a text that is not one."""
+"""How each kind of value is written, and the error for every other text."""
 
 from __future__ import annotations
 

@@ -13,16 +13,16 @@ ENVIRONMENT = Section(
             value="UID",
             parse=str,
             default="",
-            text="The UID of the sidecar's own pod, from the downward API (metadata.uid). It tells which member is the"
-            " own pod.",
+            text="The UID of the sidecar's own pod, from the downward API (metadata.uid). It identifies the"
+            " own pod among the members.",
         ),
         Option(
             name="pod-name",
             value="NAME",
             parse=str,
             default="",
-            text="The name of the sidecar's own pod, from the downward API (metadata.name). It tells which member is"
-            " the own pod where the UID is not known, and whose replicas --min-members counts.",
+            text="The name of the sidecar's own pod, from the downward API (metadata.name). It identifies"
+            " the own pod where the UID is not known, and --min-members asks for the replicas of its controller.",
         ),
         Option(
             name="pod-ip",
@@ -31,7 +31,7 @@ ENVIRONMENT = Section(
             default="",
             separator=",",
             text="The IP addresses of the sidecar's own pod, from the downward API (status.podIPs), separated by"
-            " commas. With --source dns they tell which member is the own pod.",
+            " commas. With --source dns they identify the own pod among the members.",
         ),
         Option(
             name="kubeconfig",

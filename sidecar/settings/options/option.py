@@ -1,4 +1,4 @@
-"""An option: its names, how its value is read, and its text in the manual. Options stand in sections."""
+"""An option: its names, how its value is read, and its text in the manual. Options are grouped into sections."""
 
 from __future__ import annotations
 

@@ -38,10 +38,11 @@ SUMMARIES = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit code: 0 done or ended by a signal, 2 invalid configuration, 1 any other error."""
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGINT, _leave)
+    words = sys.argv[1:] if argv is None else argv
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _fail if words[:1] in (["once"], ["check"]) else _leave)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))  # the image starts with them blocked
-    arguments, unknown = _parser().parse_known_args(sys.argv[1:] if argv is None else argv)
+    arguments, unknown = _parser().parse_known_args(words)
     try:
         return COMMANDS[arguments.command](arguments, unknown)
     except SettingsError as error:
@@ -57,6 +58,12 @@ def _leave(number: int, frame: object) -> NoReturn:
     """What a signal does until the event loop handles signals."""
     del number, frame
     sys.exit(0)
+
+
+def _fail(number: int, frame: object) -> NoReturn:
+    """The same for ``once`` and ``check``: other containers wait for their success, and they have done nothing yet."""
+    del frame
+    sys.exit(128 + number)
 
 
 def _follow(arguments: argparse.Namespace, unknown: Sequence[str]) -> int:

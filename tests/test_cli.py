@@ -6,7 +6,11 @@ Out of scope: the options (``settings``), and what the commands do.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,6 +70,17 @@ def test_with_a_log_for_people_a_fatal_error_is_said_once(
     monkeypatch.setenv("MEMBERSHIP_LOG_FORMAT", "console")
     assert main(["run", *WRONG]) == 2
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("command", "code"), [("run", 0), ("once", 143), ("check", 143)])
+def test_only_a_daemon_that_is_ended_while_it_starts_has_succeeded(tmp_path: Path, command: str, code: int) -> None:
+    """Other containers wait for ``once`` and ``check``, which have done nothing yet."""
+    config = tmp_path / "config.yaml"
+    os.mkfifo(config)
+    process = subprocess.Popen([sys.executable, "-m", "sidecar", command, f"--config={config}"])
+    with config.open("w"):  # it is open at both ends only when somebody reads the configuration
+        process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == code
 
 
 def test_a_busy_address_is_shown_as_it_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

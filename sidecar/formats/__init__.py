@@ -18,8 +18,7 @@ from sidecar.formats import hazelcast_xml, hazelcast_yaml, jgroups, membership_j
 from sidecar.formats.document import Document, Format, Frame, Overview, render
 
 FORMATS: dict[str, Format] = {
-    form.name: form
-    for form in (membership_json.FORMAT, hazelcast_xml.FORMAT, hazelcast_yaml.FORMAT, jgroups.FORMAT)
+    form.name: form for form in (membership_json.FORMAT, hazelcast_xml.FORMAT, hazelcast_yaml.FORMAT, jgroups.FORMAT)
 }
 """Every format by its name in ``--output NAME=PATH``."""
 

@@ -31,7 +31,7 @@ def _outputs(values: Values) -> Iterator[str]:
     if outputs == ():
         yield "--output is empty: give at least one file, such as json=/membership/members.json."
     paths = [str(output.path) for output in outputs or ()]
-    for path in sorted({path for path in paths if paths.count(path) > 1}):
+    for path in dict.fromkeys(path for path in paths if paths.count(path) > 1):
         yield f"--output names {path} twice: give each output a file of its own."
 
 

@@ -23,6 +23,7 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _PERCENT = re.compile(r"\d{1,3}%")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_ADDRESS = re.compile(r"(?:\[(?P<ipv6>[^]\[]+)\]|(?P<host>[^]\[:]+)):(?P<port>\d+)")
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 
 
@@ -53,9 +54,9 @@ def service(text: str) -> Service:
 
 def output(text: str) -> Output:
     """``FORMAT=PATH``."""
-    name, equals, path = text.partition("=")
+    name, _, path = text.partition("=")
     form = FORMATS.get(name)
-    if not equals or not path or form is None:
+    if not path or form is None:
         raise ValueError(f"invalid output {text!r}: write FORMAT=PATH, where FORMAT is one of {', '.join(FORMATS)}")
     if "," in path:
         raise ValueError(
@@ -76,11 +77,10 @@ def listen(text: str) -> Listen | None:
     """``ADDRESS:PORT`` or ``[IPV6]:PORT``; None for ``off``."""
     if text == "off":
         return None
-    host, colon, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    if not colon or not host or not _is_port(port) or (":" in host and not bracketed):
+    found = _ADDRESS.fullmatch(text)
+    if not found or not _is_port(found["port"]):
         raise ValueError(f"invalid address {text!r}: write ADDRESS:PORT or [IPV6]:PORT, such as [::]:9466, or off")
-    return Listen(host[1:-1] if bracketed else host, int(port))
+    return Listen(found["ipv6"] or found["host"], int(found["port"]))
 
 
 def member_port(text: str) -> str:

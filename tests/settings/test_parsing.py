@@ -60,8 +60,9 @@ def test_anything_else_is_not_a_service(text: str) -> None:
 
 def test_an_output_is_a_format_and_a_path() -> None:
     """The path may hold another equals sign."""
-    found = output("json=/m/a=b")
-    assert (found.form.name, str(found.path)) == ("json", "/m/a=b")
+    for text in ("json=/m/a=b", "hazelcast-xml=/m/a.xml", "hazelcast-yaml=/m/a.yaml", "hazelcast-yaml=/m/a.yml"):
+        found = output(text)
+        assert f"{found.form.name}={found.path}" == text
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,10 @@ def test_listening_can_be_off() -> None:
     assert listen("off") is None
 
 
-@pytest.mark.parametrize("text", ["", "9466", ":9466", "::1:80", "127.0.0.1:", "127.0.0.1:65536", "localhost"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "9466", ":9466", "::1:80", "[::1:80", "::1]:80", "[::1]", "[]:80", "[a:80", "a]:80", "a:", "a:65536", "a:b"],
+)
 def test_anything_else_is_not_an_address_to_listen_on(text: str) -> None:
     """A port alone least of all."""
     with pytest.raises(ValueError, match=r"^invalid address '.*': write ADDRESS:PORT or .*, or off$"):
@@ -166,6 +170,8 @@ def test_a_percentage_of_replicas_is_rounded_up(text: str, replicas: int, member
         ("fd00::a", Nameserver("fd00::a", 53)),
         ("[fd00::a]", Nameserver("fd00::a", 53)),
         ("[FD00:0::a]:5353", Nameserver("fd00::a", 5353)),
+        ("10.96.0.10:1", Nameserver("10.96.0.10", 1)),
+        ("10.96.0.10:65535", Nameserver("10.96.0.10", 65535)),
     ],
 )
 def test_a_dns_server_is_an_ip_address_and_perhaps_a_port(text: str, server: Nameserver) -> None:
@@ -174,7 +180,8 @@ def test_a_dns_server_is_an_ip_address_and_perhaps_a_port(text: str, server: Nam
 
 
 @pytest.mark.parametrize(
-    "text", ["", "kube-dns:53", "10.0.0.1:", "10.0.0.1:0", "10.0.0.1:65536", "[::1]:", ":53", "1:2:3"]
+    "text",
+    ["", "kube-dns:53", "10.0.0.1:", "10.0.0.1:0", "10.0.0.1:65536", "[::1]:", ":53", "1:2:3", "[fd00::a", "fd00::a]"],
 )
 def test_anything_else_is_not_a_dns_server(text: str) -> None:
     """A name would need DNS to find DNS."""

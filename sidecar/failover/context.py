@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from sidecar.settings.services import resolved
 from sidecar.sources.kubernetes.objects import Projection
 
 if TYPE_CHECKING:
@@ -52,5 +53,4 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def services(self) -> list[tuple[str, str]]:
         """Namespace and name of the Services."""
-        default = self.settings.namespace or self.namespace
-        return sorted({(service.namespace or default, service.name) for service in self.settings.service})
+        return resolved(self.settings.service, self.settings.namespace or self.namespace)

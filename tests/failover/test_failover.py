@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from sidecar.failover.candidates import Candidate, known_port
+from sidecar.failover.candidates import Candidate
 from sidecar.failover.failover import Failover
 from sidecar.formats import FORMATS
 from sidecar.formats.samples import member
@@ -281,25 +281,24 @@ async def test_a_set_that_shrinks_too_much_is_asked_for_again(tmp_path: Path) ->
         assert api.confirmed == 1
 
 
-def test_the_port_that_dns_does_not_tell_is_the_one_that_is_known() -> None:
-    """If there is one: of several, none is everybody's."""
-
-    def track(*ports: int | None) -> Track:
-        members = [msgspec.structs.replace(each, port=port) for each, port in zip(APP, ports, strict=False)]
-        made = Track("endpointslice", ["s"], "auto")
-        report = Report("s/x", 1, {each.key: each for each in members})
-        made.take(Listed(scope="s", reports=(report,), resource_version="1"))
-        return made
-
-    assert known_port([track(8080, 8080), track()]) == "8080"
-    assert known_port([track(8080, 8081)]) == ""
-    assert known_port([track(8080), track(8081)]) == ""
-    assert known_port([track(None)]) == ""
-
-
 async def test_a_candidate_that_is_not_used_does_not_delay_the_first_file(tmp_path: Path) -> None:
     """``--stable-for`` waits for the source that is used, not for one that is forbidden all along."""
     async with running(tmp_path, guards=Guards(stable_for=5.0, start_timeout=3600.0)) as it:
         await with_endpoints_instead(it)
         await asyncio.sleep(5)
         assert it.file == ("endpoints", ["10.0.0.1", "10.0.0.2"])
+
+
+async def test_a_list_that_shrinks_too_much_is_asked_for_again(tmp_path: Path) -> None:
+    """Also if it was a complete list itself that took them away."""
+    async with running(tmp_path) as it:
+        api = it.source("endpointslice")
+        api.list(*APP[:4])
+        await asyncio.sleep(5)
+        api.list(APP[0])
+        await asyncio.sleep(2)
+        assert len(it.file[1]) == 4
+        assert api.confirmed == 1
+        api.list(APP[0])
+        await asyncio.sleep(1)
+        assert it.file[1] == ["10.0.0.1"]

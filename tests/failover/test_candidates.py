@@ -1,4 +1,4 @@
-"""Which candidates the settings allow, and what each is made to follow. What is done with them is in ``test_failover``."""
+"""Which candidates the settings allow, and what each follows. What is done with them is in ``test_failover``."""
 
 from __future__ import annotations
 

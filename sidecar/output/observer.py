@@ -47,9 +47,7 @@ class Observer:
         }
         self._last_writes = {path: metrics.last_write.labels(path) for path in paths}
         self._generations = {path: metrics.generation.labels(path) for path in paths}
-        for state in ("ready", "serving", "terminating"):
-            count = partial(lambda field: sum(getattr(member, field) for member in members.values()), state)
-            metrics.members.labels(state).set_function(count)
+        metrics.measure_members(members.values)
 
     def measure_holds(self, held_by: Callable[[], str]) -> None:
         """Show the reason that *held_by* gives when somebody asks."""

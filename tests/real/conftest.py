@@ -13,7 +13,7 @@ from tests.real.sidecar import Sidecar
 
 @pytest.fixture
 def sidecar() -> Iterator[type[Sidecar]]:
-    """``Sidecar``, except that what is made with it does not outlive the test."""
+    """The class ``Sidecar``; its processes end with the test."""
     made: list[Sidecar] = []
 
     class Mortal(Sidecar):
@@ -28,7 +28,7 @@ def sidecar() -> Iterator[type[Sidecar]]:
 
 @pytest.fixture(scope="session")
 def cluster_dns(pytestconfig: pytest.Config, control_plane: ControlPlane) -> Iterator[CoreDns]:
-    """A DNS server of the shared cluster for these tests alone: they kill it, and start it again."""
+    """A DNS server of the shared cluster that only these tests use, because they kill and restart it."""
     require_programs(pytestconfig, ["coredns"])
     server = CoreDns(control_plane, ttl=TTL)
     server.start()

@@ -1,7 +1,7 @@
-"""A network of a test's own: a namespace for a sidecar, and a wire into it that can be made to swallow everything.
+"""A network for one test: a network namespace for a sidecar, and a link into it that can be made to drop all packets.
 
-The wire ends at a port of a bridge. Unplugged there, both ends keep their link, their addresses and their neighbours;
-only nothing arrives any more, as if a firewall or a router on the way had died.
+The link ends at a port of a bridge. Unplugged there, both ends keep their link state, addresses and neighbours, but no
+packet arrives any more, as if a firewall or router on the way had died.
 """
 
 import os
@@ -13,7 +13,7 @@ TOOLS = ("ip", "nsenter")
 
 
 def missing() -> str | None:
-    """Why there can be no such network here, if there cannot."""
+    """Why such a network cannot be created here; None if it can."""
     absent = [tool for tool in TOOLS if shutil.which(tool) is None]
     if absent:
         return f"not installed: {', '.join(absent)}"
@@ -23,7 +23,7 @@ def missing() -> str | None:
 
 
 def ip(*words: str) -> str:
-    """Run the program and return what it says."""
+    """Run the program and return its output."""
     ran = subprocess.run(["ip", *words], check=False, capture_output=True, text=True)
     if ran.returncode:
         raise RuntimeError(f"ip {' '.join(words)}: {ran.stderr.strip()}")
@@ -32,7 +32,7 @@ def ip(*words: str) -> str:
 
 @dataclass(frozen=True)
 class Wire:
-    """A bridge on the host, a network namespace, and a wire between."""
+    """A bridge on the host, a network namespace, and a link between them."""
 
     name: str
     subnet: str
@@ -53,7 +53,7 @@ class Wire:
         return f"{self.name}p"
 
     def lay(self, namespace: str) -> None:
-        """Make it."""
+        """Create it."""
         end = f"{self.name}e"
         ip("link", "add", self.name, "type", "bridge")
         ip("address", "add", f"{self.host}/24", "dev", self.name)
@@ -63,22 +63,22 @@ class Wire:
         self.plug_in()
         ip("link", "set", self._port, "up")
         ip("link", "set", self.name, "up")
-        # A router on the way would go on answering for its own address.
+        # A router on the way would still respond for its own address.
         bridge = _mac(ip("-o", "link", "show", self.name))
         ip("-n", namespace, "neighbour", "replace", self.host, "lladdr", bridge, "dev", end, "nud", "permanent")
 
     def remove(self) -> None:
-        """Remove what is left of it once its namespace is gone."""
+        """Remove what is left of it when its namespace is gone."""
         for device in (self._port, self.name):
             if device in ip("-o", "link", "show"):
                 ip("link", "delete", device)
 
     def unplug(self) -> None:
-        """Let nothing arrive any more, neither here nor there."""
+        """Drop all packets, in both directions."""
         ip("link", "set", self._port, "nomaster")
 
     def plug_in(self) -> None:
-        """Let everything arrive."""
+        """Let all packets through again."""
         ip("link", "set", self._port, "master", self.name)
 
 

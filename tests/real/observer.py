@@ -1,4 +1,4 @@
-"""A reader of the json file that looks all the time, and keeps everything that it ever saw."""
+"""A reader of the json file that reads it all the time and keeps every content that it saw."""
 
 import json
 import threading
@@ -9,14 +9,14 @@ from typing import Self
 from tests.cluster.api import Json
 
 BETWEEN_LOOKS = 0.0002
-"""Seconds. Without a pause it would take a whole core from those whom it looks at; a publication stands for 200 ms."""
+"""Seconds. Without a pause the reader would take a whole core; a published file stays for at least 200 ms."""
 
 
 class Observer:
-    """Reads a file in a thread, thousands of times a second, from ``with`` to the end of it.
+    """Reads a file in a thread, thousands of times a second, until the end of the ``with`` block.
 
     Args:
-        file: which may not be there yet; once it was, it must be.
+        file: the file; it may be missing at first, but not once it has existed.
     """
 
     def __init__(self, file: Path) -> None:
@@ -38,10 +38,10 @@ class Observer:
         self._thread.join()
 
     def contents(self) -> list[Json]:
-        """What it saw, one after the other, without repetitions.
+        """The contents that it saw, in order and without repetitions.
 
         Raises:
-            ValueError: if one of them was not complete.
+            ValueError: if one of them was incomplete.
         """
         assert self._losses == 0
         return [json.loads(body) for body in self._bodies]

@@ -1,4 +1,4 @@
-"""A source on its own, against the real API server: what it says of the members, without a daemon around it."""
+"""A source by itself, without a daemon, against the real API server: which members it reports."""
 
 import asyncio
 import random
@@ -14,20 +14,20 @@ from tests.cluster.control_plane import ControlPlane
 from tests.support.builders import Followed, connected, following, grants
 
 PATIENCE = 20.0
-"""Seconds for controllers and events on a busy machine; a failure, never the way to success."""
+"""Seconds for controllers and events on a busy machine; only a failing test takes as long."""
 
 
 @asynccontextmanager
 async def reflected(
     control_plane: ControlPlane, token: str, collection: Collection[Any], *, not_older_than: str = ""
 ) -> AsyncIterator[Followed]:
-    """What a collection says to whoever the token stands for.
+    """The events of a collection for the ServiceAccount of the token.
 
     Args:
         control_plane: the cluster.
         token: of a ServiceAccount.
         collection: what to follow.
-        not_older_than: the resourceVersion that a predecessor saw.
+        not_older_than: the resourceVersion that a previous process saw.
     """
     metrics = Metrics([])
     metrics.expect(collection.scope)

@@ -1,4 +1,4 @@
-"""A wire between a sidecar and the API server that a test can cut, so that the API server need not suffer for it."""
+"""A TCP relay between a sidecar and the API server that a test can cut without touching the API server."""
 
 import asyncio
 from types import TracebackType
@@ -8,12 +8,12 @@ CHUNK = 2**16
 
 
 class Relay:
-    """Passes bytes on, both ways, between whoever connects and one address.
+    """Relays bytes in both directions between its clients and one address.
 
     Args:
-        target_port: of the API server, on the loopback.
-        host: where to listen.
-        port: likewise; 0 for a free one, which it then keeps.
+        target_port: the API server's port on the loopback interface.
+        host: the address to listen on.
+        port: the port to listen on; 0 for a free one, which it then keeps.
     """
 
     def __init__(self, target_port: int, *, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -34,7 +34,7 @@ class Relay:
 
     @property
     def url(self) -> str:
-        """What a kubeconfig calls it."""
+        """The URL for a kubeconfig."""
         return f"https://{self.host}:{self.port}"
 
     async def open(self) -> None:
@@ -43,14 +43,14 @@ class Relay:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
-        """Listen no more, and cut."""
+        """Stop listening, and close every connection."""
         assert self._server is not None
         self._server.close()
         await self.cut()
         await self._server.wait_closed()
 
     async def cut(self) -> None:
-        """End every connection; new ones are welcome."""
+        """Close every connection; new ones are accepted."""
         for connection in self._connections:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
@@ -69,7 +69,7 @@ class Relay:
                 both.create_task(_pass_on(reader, back))
                 both.create_task(_pass_on(there, writer))
         except* OSError:
-            pass  # one side is gone, so is the other
+            pass  # when one side closes, the other is closed as well
         finally:
             for one in writers:
                 one.transport.abort()

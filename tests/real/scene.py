@@ -1,6 +1,6 @@
-"""What the tests of this package set up, and what the files must then hold.
+"""What the tests of this package set up, and what the files must then contain.
 
-The truth is computed from what the API server says to the administrator, by nothing that the sidecar uses.
+The expected content is computed from what the API server shows to the administrator, with no code of the sidecar.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ ACCOUNT = "membership-sidecar"
 """The ServiceAccount of every sidecar here."""
 
 ENDPOINTS_ROLE = ROOT / "deploy" / "rbac" / "endpoints.yaml"
-"""For the Endpoints of a Service named ``app``, and of no other."""
+"""The Role for the Endpoints of a Service named ``app`` and of no other."""
 
 PODS_ROLE = ROOT / "deploy" / "rbac" / "pods.yaml"
 REPLICAS_ROLE = ROOT / "deploy" / "rbac" / "replicas.yaml"
@@ -31,23 +31,23 @@ REPLICAS_ROLE = ROOT / "deploy" / "rbac" / "replicas.yaml"
 RBAC = "rbac.authorization.k8s.io"
 
 CONTROLLER = "system:serviceaccount:kube-system:endpointslice-controller"
-"""Who writes the EndpointSlices of Services with a selector."""
+"""The controller that writes the EndpointSlices of Services with a selector."""
 
 
 TTL = 1
-"""Seconds, of the DNS server's answers and of its absences."""
+"""Seconds, of the DNS server's positive and negative responses."""
 
 
 @dataclass(frozen=True)
 class Pass:
-    """How a sidecar gets into the cluster, as files."""
+    """The files with which a sidecar reaches the cluster."""
 
     kubeconfig: Path
     token_file: Path
 
 
 def user(namespace: str) -> str:
-    """The name that the audit log gives to the sidecar of that namespace."""
+    """The user name of that namespace's sidecar in the audit log."""
     return f"system:serviceaccount:{namespace}:{ACCOUNT}"
 
 
@@ -60,7 +60,7 @@ async def admit(
     server: str | None = None,
     tls_name: str = "",
 ) -> Pass:
-    """A ServiceAccount with the Roles that ship, its token in a file, and a kubeconfig that names the file.
+    """Create a ServiceAccount with the Roles of the project, its token in a file, and a kubeconfig that names the file.
 
     Args:
         control_plane: the cluster.
@@ -68,7 +68,7 @@ async def admit(
         directory: for the files.
         roles: the manifests that are applied.
         server: another address of the API server.
-        tls_name: the name in its certificate, if that is not in the address.
+        tls_name: the name in its certificate, if that is not the address.
     """
     rules = [rule for manifest in roles for rule in rules_of(manifest)]
     token = await control_plane.service_account(namespace, ACCOUNT, rules)
@@ -84,7 +84,7 @@ def write_pass(
     server: str | None = None,
     tls_name: str = "",
 ) -> Pass:
-    """The files of ``admit`` for a token of one's own."""
+    """The files of ``admit`` for a given token."""
     token_file = directory / "token"
     token_file.write_text(token)
     kubeconfig = write_kubeconfig(
@@ -102,7 +102,7 @@ def write_pass(
 
 
 async def bind(api: Api, namespace: str, name: str, rules: list[Json], *, account: str | None = None) -> None:
-    """Let the ServiceAccount, of the same namespace or of that one, do what the rules say, too."""
+    """Grant the ServiceAccount, of the same namespace or of that one, the rules as well."""
     metadata = {"name": name, "namespace": namespace}
     await api.create({"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": metadata, "rules": rules})
     await api.create(
@@ -117,28 +117,28 @@ async def bind(api: Api, namespace: str, name: str, rules: list[Json], *, accoun
 
 
 def ask_dns(server: CoreDns) -> tuple[str, ...]:
-    """The options for a sidecar that can ask that server."""
+    """The options for a sidecar that queries that server."""
     return (f"--dns-server={server.host}:{server.port}", "--cluster-domain=cluster.local")
 
 
 async def run_each(
     sidecar: type[Sidecar], directory: Path, access: Pass, every: Mapping[str, Sequence[str]]
 ) -> dict[str, Sidecar]:
-    """Several sidecars that see the same, by name, each with options of its own."""
+    """Several sidecars of the same Service, by name, each with options of its own."""
     made = {name: sidecar(directory / name, access.kubeconfig, *options) for name, options in every.items()}
     await asyncio.gather(*(one.start() for one in made.values()))
     return made
 
 
 async def until_each(every: Mapping[str, Sidecar], addresses: Mapping[str, Sequence[str]]) -> None:
-    """Wait until the json file of each sidecar, which must be there, has just these addresses, in any order."""
+    """Wait until the json file of each sidecar, which must exist, has exactly these addresses, in any order."""
     for name, wanted in addresses.items():
         one = every[name]
         await one.until(lambda one=one, wanted=wanted: one.source() != "" and sorted(one.addresses()) == sorted(wanted))  # type: ignore[misc]
 
 
 async def write_members(api: Api, namespace: str, addresses: Iterable[str], *, service: str = "web") -> int:
-    """Let these be the endpoints of a Service without a selector; the resourceVersion is returned as a number."""
+    """Make these the endpoints of a Service without a selector, and return the resourceVersion as a number."""
     endpoints = [objects.endpoint(address) for address in addresses]
     body = objects.endpoint_slice(f"{service}-1", namespace, endpoints, service=service)
     written = await objects.write_endpoint_slice(api, body)
@@ -146,7 +146,7 @@ async def write_members(api: Api, namespace: str, addresses: Iterable[str], *, s
 
 
 async def members_of_pods(api: Api, namespace: str, *, service: str = "web") -> list[Json]:
-    """What the json file must say of the namespace's running pods, which are all ready, in its order."""
+    """The members that the json file must have for the namespace's running pods, which are all ready, in its order."""
     pods = (await api.list("Pod", namespace))["items"]
     members = [
         {
@@ -171,20 +171,20 @@ async def members_of_pods(api: Api, namespace: str, *, service: str = "web") -> 
 
 
 def host_ports(members: Iterable[Json]) -> list[str]:
-    """What every file must name."""
+    """The members that every file must have."""
     return [f"{member['address']}:{member['port']}" for member in members]
 
 
 def seconds_of(event: AuditEvent) -> float:
-    """When it happened, in seconds of the epoch."""
+    """The time of an event, in seconds since the epoch."""
     return datetime.fromisoformat(event.time).timestamp()
 
 
 def requests(events: Iterable[AuditEvent]) -> list[AuditEvent]:
-    """Each request once, in the order of the answers; a watch, which is logged at its end again, at its beginning."""
+    """Each request once, in the order of the responses; a watch, which is logged twice, at its beginning."""
     return [event for event in events if event.verb != "watch" or event.stage == "ResponseStarted"]
 
 
 def figure(text: str) -> None:
-    """Tell a measurement; ``pytest -rP`` shows it."""
+    """Print a measurement; ``pytest -rP`` shows it."""
     print(text)  # noqa: T201

@@ -29,7 +29,7 @@ FILES = {
     "hazelcast-yaml": "hazelcast.yaml",
     "jgroups": "hosts.txt",
 }
-"""Every format, and the file that it is kept in."""
+"""Every format, and the file that is written in it."""
 
 XML_MEMBERS = ".//{http://www.hazelcast.com/schema/config}member"
 
@@ -40,19 +40,19 @@ PATIENCE = 15.0
 """Seconds for what takes a moment, on a machine that is busy with other tests."""
 
 Stamp = dict[str, tuple[int, int]]
-"""Inode and mtime (in ns) of each file of the volume: a file that was replaced has another one for ever."""
+"""Inode and mtime (in ns) of each file of the volume, which differ once a file has been replaced."""
 
 
 class Sidecar:
-    """One command line, and the process that runs it, if one does.
+    """One command line, and the process that runs it.
 
     Args:
-        directory: for the volume and the log; the same one again is a restart in the same pod.
-        kubeconfig: how it reaches the API server.
+        directory: for the volume and the log; using it again is a restart in the same pod.
+        kubeconfig: the credentials for the API server.
         options: of ``run``, beyond outputs, kubeconfig and address.
         formats: the outputs.
-        listen: an address.
-        within: a command to run it under, which must end in an exec.
+        listen: the address of the HTTP server.
+        within: a command that runs the sidecar by an exec.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Sidecar:
         self.volume = directory / "membership"
         self.volume.mkdir(parents=True, exist_ok=True)
         self.log = directory / "sidecar.log"
-        self.complaints = directory / "sidecar.err"
+        self.stderr = directory / "sidecar.err"
         self.listen = listen
         self.url = ""
         self._home = directory
@@ -80,16 +80,16 @@ class Sidecar:
 
     @property
     def pid(self) -> int:
-        """The process id, of one that has ended too."""
+        """The process id, even after the process has ended."""
         assert self._process is not None
         return self._process.pid
 
     def spawn(self, command: str = "run") -> None:
-        """Start the process, in a session of its own; the kernel kills it should pytest die."""
+        """Start the process in a session of its own; the kernel kills it if pytest dies."""
         serve = [f"--listen={self.listen}:0"] if command == "run" else []
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
         self.url = ""
-        with self.log.open("ab") as log, self.complaints.open("ab") as complaints:
+        with self.log.open("ab") as log, self.stderr.open("ab") as stderr:
             self._process = subprocess.Popen(
                 [
                     *self._within,
@@ -102,12 +102,12 @@ class Sidecar:
                 env={"PATH": os.environ["PATH"], "HOME": str(self._home)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
-                stderr=complaints,
+                stderr=stderr,
                 start_new_session=True,
             )
 
     async def start(self) -> None:
-        """Start it, and return when it serves its status."""
+        """Start the process, and wait until it serves its status."""
         self.spawn()
         await self.until(lambda: bool(self.logged("serving")))
         self.url = str(self.logged("serving")[0]["url"])
@@ -118,12 +118,12 @@ class Sidecar:
         self._process.send_signal(number)
 
     async def wait(self, seconds: float = PATIENCE) -> int:
-        """The exit code."""
+        """Wait for the end of the process, and return its exit code."""
         assert self._process is not None
         return await asyncio.to_thread(self._process.wait, seconds)
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> float:
-        """Tell it to end; it must do so well. How many seconds that took is returned."""
+        """Stop the process by a signal, which must give exit code 0; return the seconds that it took."""
         started = time.monotonic()
         self.send(number)
         assert await self.wait() == 0, self.describe()
@@ -135,7 +135,7 @@ class Sidecar:
         await self.wait()
 
     def clean_up(self) -> None:
-        """End whatever is left, without ceremony."""
+        """Kill the process if it still runs."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -150,7 +150,7 @@ class Sidecar:
         return True
 
     async def until(self, predicate: Callable[[], bool], seconds: float = PATIENCE) -> float:
-        """Wait for the process to make it so, and return how many seconds that took; it fails with what there was."""
+        """Wait until the predicate holds, and return the seconds that it took; a failure shows log and files."""
         started = time.monotonic()
         while not predicate():
             if time.monotonic() - started > seconds:
@@ -161,26 +161,26 @@ class Sidecar:
         return time.monotonic() - started
 
     def describe(self) -> str:
-        """Its log, its complaints and its volume, for a failure."""
-        parts = [file.read_text(errors="replace") for file in (self.log, self.complaints) if file.exists()]
+        """The log, stderr, status and volume, for the message of a failure."""
+        parts = [file.read_text(errors="replace") for file in (self.log, self.stderr) if file.exists()]
         if self.url and self._process is not None and self._process.poll() is None:
             parts.append(json.dumps(self.status(), indent=1))
         parts += [f"{file}:\n{file.read_text()}" for file in sorted(self.volume.iterdir())]
         return "\n".join(parts)[-8000:]
 
     def lines(self) -> list[Json]:
-        """What this process has logged."""
+        """The log lines of this process."""
         with self.log.open("rb") as log:
             log.seek(self._log_start)
             written = log.read()
         return [json.loads(line) for line in written[: written.rfind(b"\n") + 1].splitlines()]
 
     def logged(self, event: str) -> list[Json]:
-        """Its lines about an event."""
+        """The log lines with that event."""
         return [line for line in self.lines() if line["event"] == event]
 
     def get(self, path: str) -> tuple[int, str]:
-        """The code and the body that it answers to a GET."""
+        """The status code and the body of the response to a GET."""
         connection = http.client.HTTPConnection(urllib.parse.urlsplit(self.url).netloc, timeout=5)
         try:
             connection.request("GET", path)
@@ -197,7 +197,7 @@ class Sidecar:
         return status
 
     def failing(self) -> str:
-        """What ``/status`` says is wrong with the sources; empty if nothing is."""
+        """The failures of the sources in ``/status``; empty if there are none."""
         return " ".join(source["failing"] for source in self.status()["sources"] if source["failing"])
 
     def metric(self, name: str, **labels: str) -> float:
@@ -217,7 +217,7 @@ class Sidecar:
         return self.volume / FILES[form]
 
     def members(self) -> list[Json]:
-        """The members in the json file, in its order; none if there is no file."""
+        """The members in the json file, in its order; empty if there is no file."""
         try:
             body = self.path("json").read_bytes()
         except FileNotFoundError:
@@ -237,17 +237,17 @@ class Sidecar:
             return ""
 
     def read(self) -> dict[str, list[str]]:
-        """The ``address:port`` of the members in every file there is, each read as its reader would."""
+        """The ``address:port`` of the members in every existing file, parsed as its reader would."""
         found: dict[str, list[str]] = {}
         for form in FILES:
             try:
                 found[form] = READERS[form](self.path(form).read_text())
             except OSError as error:
-                assert error.errno == errno.ENOENT  # noqa: PT017 - no file is an answer, any other failure is none
+                assert error.errno == errno.ENOENT  # noqa: PT017 - a missing file is expected, any other error is not
         return found
 
     def holds(self, files: dict[str, list[str]]) -> bool:
-        """Whether that is what ``read`` finds."""
+        """Whether ``read`` finds this."""
         return self.read() == files
 
     def stamps(self) -> Stamp:
@@ -257,7 +257,7 @@ class Sidecar:
         return {name: (stat.st_ino, stat.st_mtime_ns) for name, stat in found.items()}
 
     def written_at(self) -> float:
-        """When the newest of its outputs was written, in seconds of the epoch."""
+        """When the newest output was written, in seconds since the epoch."""
         return max(self.path(form).stat().st_mtime_ns for form in FILES if self.path(form).exists()) / 1e9
 
     def checkpoint(self) -> Json:
@@ -267,7 +267,7 @@ class Sidecar:
 
     @property
     def state_file(self) -> Path:
-        """Where a restart finds how far its predecessor got."""
+        """The path of the checkpoint, from which a restart continues."""
         return self.volume / ".members.json.state"
 
 

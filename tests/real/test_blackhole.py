@@ -1,7 +1,7 @@
-"""A connection from which nothing comes any more, not even a refusal, is noticed by the kernel's keepalive.
+"""A connection whose packets are all dropped is detected by the kernel's keepalive.
 
-Scope: an idle watch whose packets vanish both ways. The sidecar runs in a network namespace with two wires, one to the
-API server and one by which the test asks for its status.
+Scope: an idle watch whose packets are dropped in both directions. The sidecar runs in a network namespace with two
+links, one to the API server and one on which the test requests its status.
 """
 
 import os
@@ -25,15 +25,15 @@ KEEPALIVE_SECONDS = PATIENCE.keepalive_idle + PATIENCE.keepalive_interval * PATI
 """The bound that the sidecar documents."""
 
 LATE = 1.15
-"""The kernel's timers of that length are up to an eighth late (kernel/time/timer.c), and the machine is busy."""
+"""Kernel timers of that length are up to an eighth late (kernel/time/timer.c), and the machine may be busy."""
 
 BACK_SECONDS = 25.0
-"""After the packets come through again: an attempt that waits for its connection 10 s, and the backoff after it."""
+"""After packets get through again: one attempt to connect, which takes 10 s, and the backoff after it."""
 
 
 @pytest.fixture
 def wires(pytestconfig: pytest.Config) -> Iterator[tuple[str, Wire, Wire]]:
-    """A network namespace, the wire to the API server, and the one to the status."""
+    """A network namespace, the link to the API server, and the link for the status."""
     reason = network.missing()
     if reason and pytestconfig.getoption("--require-cluster"):
         pytest.fail(reason, pytrace=False)
@@ -54,7 +54,7 @@ def wires(pytestconfig: pytest.Config) -> Iterator[tuple[str, Wire, Wire]]:
 
 
 @pytest.mark.timeout(150)
-async def test_silent_connection_is_noticed_and_made_anew(
+async def test_a_dead_connection_is_detected_and_replaced(
     control_plane: ControlPlane,
     admin: Api,
     namespace: str,
@@ -62,7 +62,7 @@ async def test_silent_connection_is_noticed_and_made_anew(
     sidecar: type[Sidecar],
     wires: tuple[str, Wire, Wire],
 ) -> None:
-    """Within the bound of keepalive it says that the source fails and keeps the files; with packets, it catches up."""
+    """Within the keepalive bound it reports the failure and keeps the files; later it catches up."""
     netns, to_api, to_status = wires
     async with Relay(control_plane.port, host=to_api.host) as relay:
         access = await scene.admit(control_plane, namespace, tmp_path, server=relay.url, tls_name="localhost")

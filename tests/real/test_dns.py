@@ -1,7 +1,7 @@
 """DNS as a source against the real CoreDNS, fed by a real control plane.
 
-Scope: that what Kubernetes makes of Services and pods comes out as the members, and that CoreDNS behaves as the scripts
-of test_dns say. The polls are quicker than a daemon's, which changes nothing else.
+Scope: that the members are those of the Services and pods, and that CoreDNS behaves like the scripts of
+``test_source``. The polls are more frequent than a daemon's, which changes nothing else.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from tests.real.scene import TTL, figure, write_members
 from tests.support.builders import Followed, following
 
 PATIENCE = 20.0
-"""Seconds for CoreDNS to hear of a change, on a machine that is busy with other tests."""
+"""Seconds for CoreDNS to see a change, on a machine that is busy with other tests."""
 
 DUAL_STACK: dict[str, Any] = {"ipFamilyPolicy": "PreferDualStack", "ipFamilies": ["IPv4", "IPv6"]}
 
@@ -53,7 +53,7 @@ def poll(
 
 
 def members(seen: Followed) -> list[Member]:
-    """Those of all reports, in order."""
+    """The members of all reports, in order."""
     found = [member for report in seen.reports.values() for member in report.members.values()]
     return sorted(found, key=lambda member: member.key)
 
@@ -64,13 +64,13 @@ def addresses(seen: Followed) -> set[str]:
 
 
 def failed(seen: Followed, reason: str) -> bool:
-    """Whether it last failed for that."""
+    """Whether the last event is a failure for that reason."""
     last = seen.events[-1] if seen.events else None
     return isinstance(last, Failed) and last.reason == reason
 
 
 async def test_a_services_ready_pods_are_its_members(cluster_dns: CoreDns, admin: Api, namespace: str) -> None:
-    """They come and go as they become ready; a Service without named ports needs none."""
+    """They join and leave as their readiness changes; a Service needs no named port."""
     await admin.create(objects.service("web", namespace))
     await objects.run_pods(admin, namespace, {"web-0": "10.3.0.1", "web-1": "10.3.0.2"})
     async with following(poll(cluster_dns, namespace, port="8080")) as seen:
@@ -83,8 +83,8 @@ async def test_a_services_ready_pods_are_its_members(cluster_dns: CoreDns, admin
     assert "AAAA" in {origin.rpartition("/")[2] for origin in seen.reports}
 
 
-async def test_a_named_port_brings_hostnames_and_ports(cluster_dns: CoreDns, admin: Api, namespace: str) -> None:
-    """A pod with a hostname is one member with both addresses, another one is its addresses."""
+async def test_a_named_port_provides_hostnames_and_ports(cluster_dns: CoreDns, admin: Api, namespace: str) -> None:
+    """A pod with a hostname is one member with both addresses; without one, each address is a member."""
     await admin.create(objects.service("web", namespace, **DUAL_STACK))
     await objects.ensure_node(admin)
     named = objects.pod("web-0", namespace, hostname="db--1", subdomain="web")
@@ -109,7 +109,7 @@ async def test_a_named_port_brings_hostnames_and_ports(cluster_dns: CoreDns, adm
 async def test_a_dual_stack_service_has_both_families(
     cluster_dns: CoreDns, admin: Api, namespace: str, family: str, prefixes: set[str]
 ) -> None:
-    """Or the wanted one."""
+    """Or only the requested one."""
     await admin.create(objects.service("web", namespace, **DUAL_STACK))
     await objects.ensure_node(admin)
     await objects.run_pod(admin, objects.pod("web-0", namespace), ["10.3.2.1", "fd00:3:2::1"])
@@ -118,10 +118,10 @@ async def test_a_dual_stack_service_has_both_families(
 
 
 @pytest.mark.parametrize("port", ["", "http"])
-async def test_the_last_ready_pod_leaves_only_for_certain(
+async def test_the_last_ready_pod_leaves_only_after_confirmation(
     cluster_dns: CoreDns, admin: Api, namespace: str, port: str
 ) -> None:
-    """CoreDNS says NXDOMAIN to both questions; three times, and for longer than it may be cached."""
+    """CoreDNS responds NXDOMAIN to both queries, three times and for longer than the negative TTL."""
     await admin.create(objects.service("web", namespace))
     await objects.run_pods(admin, namespace, {"web-0": "10.3.3.1"})
     async with following(poll(cluster_dns, namespace, port=port)) as seen:
@@ -148,7 +148,7 @@ async def test_the_last_ready_pod_leaves_only_for_certain(
 
 
 async def test_a_dead_dns_server_changes_nothing(cluster_dns: CoreDns, admin: Api, namespace: str) -> None:
-    """The set stays while it is away; what happened meanwhile is there when it is back."""
+    """The set stays while the server is down; changes during that time are seen when it is back."""
     await admin.create(objects.service("web", namespace))
     await objects.run_pods(admin, namespace, {"web-0": "10.3.4.1", "web-1": "10.3.4.2"})
     async with following(poll(cluster_dns, namespace)) as seen:
@@ -170,8 +170,8 @@ async def test_a_dead_dns_server_changes_nothing(cluster_dns: CoreDns, admin: Ap
 
 
 @pytest.mark.parametrize("port", ["8080", "http"])
-async def test_200_members_come_over_tcp(cluster_dns: CoreDns, admin: Api, namespace: str, port: str) -> None:
-    """All of them: 3.2 KiB of addresses and 20 KiB of SRV records do not fit into a datagram."""
+async def test_200_members_are_read_over_tcp(cluster_dns: CoreDns, admin: Api, namespace: str, port: str) -> None:
+    """Completely: 3.2 KiB of addresses and 20 KiB of SRV records do not fit into a datagram."""
     every = {f"10.3.{5 + number // 100}.{number % 100 + 1}" for number in range(200)}
     await admin.create(objects.service("web", namespace, selector=None))
     await write_members(admin, namespace, sorted(every))
@@ -188,10 +188,10 @@ async def test_200_members_come_over_tcp(cluster_dns: CoreDns, admin: Api, names
 
 
 @pytest.mark.parametrize("port", ["", "http"])
-async def test_a_service_with_a_cluster_ip_is_not_headless(
+async def test_the_address_of_a_service_with_a_cluster_ip_is_never_a_member(
     cluster_dns: CoreDns, admin: Api, namespace: str, port: str
 ) -> None:
-    """Its own address is never a member's, of either family."""
+    """In either address family: it is not headless, which is reported as an error."""
     made = await admin.create(objects.service("web", namespace, clusterIP=None, **DUAL_STACK))
     await objects.run_pods(admin, namespace, {"web-0": "10.3.7.1"})
     async with following(poll(cluster_dns, namespace, port=port)) as seen:
@@ -204,7 +204,7 @@ async def test_a_service_with_a_cluster_ip_is_not_headless(
 
 
 async def test_a_zone_that_is_not_served_is_refused(cluster_dns: CoreDns, namespace: str) -> None:
-    """The wrong --cluster-domain has its own message."""
+    """A wrong --cluster-domain has a message of its own."""
     metrics = Metrics([])
     server = Nameserver(cluster_dns.host, cluster_dns.port)
     found = await Resolver(servers=[server], zone="corp.example", metrics=metrics).ask(f"web.{namespace}.svc", "A")

@@ -1,6 +1,6 @@
-"""The daemon with ``--source dns`` when the real CoreDNS fails, says that nobody is there, or says too much.
+"""The daemon with ``--source dns`` when the real CoreDNS fails, has no records, or has very many.
 
-Scope: the files, ``/status``, the log and the metrics. What the source makes of each answer is in ``test_dns``.
+Scope: the files, ``/status``, the log and the metrics. How the source reads each response is in ``test_dns``.
 """
 
 import asyncio
@@ -17,26 +17,26 @@ from tests.real.sidecar import FILES, Sidecar
 MANY = 200
 
 POLLS_SECONDS = 20.0
-"""For several polls, of at least 2 s each, and for CoreDNS to hear of a change."""
+"""For several polls, of at least 2 s each, and for CoreDNS to see a change."""
 
 
 def follow(
     sidecar: type[Sidecar], directory: Path, namespace: str, server: CoreDns, *options: str, service: str = "web"
 ) -> Sidecar:
-    """A sidecar of a Service by DNS alone."""
+    """A sidecar that follows a Service by DNS alone."""
     whose = (f"--service={service}.{namespace}", "--source=dns", *scene.ask_dns(server))
     return sidecar(directory, None, *whose, *options)
 
 
 def in_every_file(*addresses: str) -> dict[str, list[str]]:
-    """What ``Sidecar.read`` finds if all files name these."""
+    """What ``Sidecar.read`` finds if all files have these members."""
     return {form: [f"{address}:8080" for address in addresses] for form in FILES}
 
 
-async def test_dead_dns_server_changes_no_file(
+async def test_a_dead_dns_server_changes_no_file(
     cluster_dns: CoreDns, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """It is killed: no file is touched and the failure is told; what happened meanwhile is there when it is back."""
+    """While it is killed, no file changes and the failure is reported; then the files catch up."""
     await admin.create(objects.service("web", namespace))
     await objects.run_pods(admin, namespace, {"web-0": "10.3.0.1", "web-1": "10.3.0.2"})
     one = follow(sidecar, tmp_path, namespace, cluster_dns, "--port=8080")
@@ -44,7 +44,7 @@ async def test_dead_dns_server_changes_no_file(
     await one.until(lambda: one.holds(in_every_file("10.3.0.1", "10.3.0.2")))
     scope = f"dns/{namespace}/web"
     await one.until(lambda: one.metric("membership_source_up", source=scope) == 1)
-    before, known = one.stamps(), len(one.logged("source failing"))  # CoreDNS may not have known the pods at once
+    before, known = one.stamps(), len(one.logged("source failing"))  # CoreDNS may not have seen the pods at first
     cluster_dns.stop()
     try:
         await one.until(lambda: "Nobody answers" in one.failing(), POLLS_SECONDS)
@@ -63,16 +63,16 @@ async def test_dead_dns_server_changes_no_file(
     assert one.logged("source answers") != []
 
 
-async def test_last_ready_pod_leaves_the_files_only_for_certain(
+async def test_the_last_ready_pod_leaves_the_files_only_after_confirmation(
     cluster_dns: CoreDns, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """NXDOMAIN is doubted twice in /status and the log, and then believed; a warning says what it may mean."""
+    """/status and the log count two unconfirmed NXDOMAIN; the third is accepted, with a warning about its meaning."""
     await admin.create(objects.service("web", namespace))
     await objects.run_pods(admin, namespace, {"web-0": "10.3.1.1"})
     one = follow(sidecar, tmp_path, namespace, cluster_dns, "--port=8080")
     await one.start()
     await one.until(lambda: one.addresses() == ["10.3.1.1"])
-    absences = one.metric("membership_dns_queries_total", type="A", rcode="NXDOMAIN")  # before CoreDNS knew the pod
+    absences = one.metric("membership_dns_queries_total", type="A", rcode="NXDOMAIN")  # before CoreDNS saw the pod
     await objects.set_ready(admin, namespace, "web-0", ready=False)
     await one.until(lambda: "is gone (NXDOMAIN)" in one.failing(), POLLS_SECONDS)
     assert one.addresses() == ["10.3.1.1"]
@@ -92,7 +92,7 @@ async def test_last_ready_pod_leaves_the_files_only_for_certain(
 async def test_200_members_are_all_in_the_files(
     cluster_dns: CoreDns, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar], port: str
 ) -> None:
-    """3.2 KiB of addresses and 20 KiB of SRV records are no datagram: they came over TCP, complete or not at all."""
+    """3.2 KiB of addresses and 20 KiB of SRV records do not fit into a datagram: they are read over TCP, completely."""
     every = [f"10.3.{2 + number // 100}.{number % 100 + 1}" for number in range(MANY)]
     await admin.create(objects.service("web", namespace, selector=None))
     await scene.write_members(admin, namespace, every)
@@ -106,10 +106,10 @@ async def test_200_members_are_all_in_the_files(
     assert one.metric("membership_dns_queries_total", type=kind, rcode="NOERROR") >= 1
 
 
-async def test_service_with_a_cluster_ip_is_named_as_the_mistake_it_is(
+async def test_a_service_with_a_cluster_ip_is_reported_as_an_error(
     cluster_dns: CoreDns, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """Its address is in no file; /status, /readyz and the log say what to do, and its headless twin is followed."""
+    """Its address is in no file, and /status, /readyz and the log say what to do; a headless Service works."""
     made = await admin.create(objects.service("web", namespace, clusterIP=None))
     await objects.run_pods(admin, namespace, {"web-0": "10.3.5.1"})
     one = follow(sidecar, tmp_path, namespace, cluster_dns, "--port=8080")

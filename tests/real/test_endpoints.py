@@ -1,6 +1,6 @@
-"""The source ``endpoints`` against the real endpoints controller, with a Role that names the one object.
+"""The source ``endpoints`` against the real endpoints controller, with a Role for the one object.
 
-What becomes of more than a thousand addresses is in ``test_sources``: it is the daemon that tells of it.
+More than a thousand addresses are in ``test_sources``, because the daemon reports them.
 """
 
 from sidecar.membership.events import Failed
@@ -15,13 +15,13 @@ READY, NOT_READY = (True, True, False), (False, False, False)
 
 
 def may_read(name: str) -> list[Json]:
-    """The rules that let a sidecar follow the Endpoints of that name, and no others."""
+    """The rules for the Endpoints of that name and no others."""
     verbs = ["get", "list", "watch"]
     return [{"apiGroups": [""], "resources": ["endpoints"], "resourceNames": [name], "verbs": verbs}]
 
 
-async def test_pods_through_their_lives(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
-    """Ready, not ready and gone, as the object says it; a terminating pod leaves at once."""
+async def test_members_follow_pods_from_start_to_end(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
+    """Ready, not ready and removed, as in the object; a terminating pod leaves at once."""
     token = await control_plane.service_account(namespace, "reader", may_read("web"))
     await admin.create(objects.service("web", namespace))
     async with reflected(control_plane, token, endpoints(namespace, "web", Projection())) as followed:
@@ -39,8 +39,8 @@ async def test_pods_through_their_lives(control_plane: ControlPlane, admin: Api,
         await until_states(followed)
 
 
-async def test_who_may_not_read_it_is_told(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
-    """A Role that names another object does not do, and a missing right changes no member."""
+async def test_a_missing_role_is_reported(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
+    """A Role for another object is not enough, and a missing permission changes no member."""
     token = await control_plane.service_account(namespace, "reader", may_read("other"))
     await admin.create(objects.service("web", namespace))
     async with reflected(control_plane, token, endpoints(namespace, "web", Projection())) as followed:
@@ -52,8 +52,8 @@ async def test_who_may_not_read_it_is_told(control_plane: ControlPlane, admin: A
         assert not followed.reports
 
 
-async def test_named_ports_of_two_versions(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
-    """A targetPort by name has the number of each pod; the controller packs them into subsets of their own."""
+async def test_a_named_port_can_have_two_numbers(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
+    """A targetPort by name has a number for each pod, and the controller writes a subset for each number."""
     token = await control_plane.service_account(namespace, "reader", may_read("web"))
     await objects.ensure_node(admin)
     ports = [{"name": "cluster", "port": 1, "targetPort": "cluster"}, {"name": "http", "port": 80, "targetPort": 8080}]
@@ -63,7 +63,7 @@ async def test_named_ports_of_two_versions(control_plane: ControlPlane, admin: A
     for number, port in enumerate((7800, 7801)):
         body = objects.pod(f"web-{number}", namespace, ports={"cluster": port})
         await objects.run_pod(admin, body, [f"10.1.0.{number + 1}"])
-    await objects.run_pod(admin, objects.pod("web-2", namespace), ["10.1.0.3"])  # has no port of that name
+    await objects.run_pod(admin, objects.pod("web-2", namespace), ["10.1.0.3"])  # it has no port of that name
     async with reflected(control_plane, token, endpoints(namespace, "web", Projection(port="cluster"))) as followed:
         await until_states(followed, web_0=READY, web_1=READY)
         assert [member.port for member in members(followed)] == [7800, 7801]
@@ -71,7 +71,7 @@ async def test_named_ports_of_two_versions(control_plane: ControlPlane, admin: A
 
 
 async def test_dual_stack_has_one_family_here(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
-    """The Service's first one: that is all an Endpoints object can say."""
+    """That of the Service's first address family: an Endpoints object has no other."""
     token = await control_plane.service_account(namespace, "reader", may_read("web"))
     await objects.ensure_node(admin)
     await admin.create(

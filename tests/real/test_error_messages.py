@@ -1,7 +1,7 @@
-"""What is said of the real API server's refusals: its words are those that the remedies are made from.
+"""The messages for refusals of the real API server, from whose text the advice is derived.
 
-Scope: the connection alone. 429, 5xx and time-outs, which it gives to nobody on demand, are in ``test_api``; a network
-that swallows everything is in ``test_blackhole``.
+Scope: the connection alone. 429, 5xx and time-outs, which the server does not produce on demand, are in
+``test_connection``; a network that drops all packets is in ``test_blackhole``.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.support.builders import certificate, connected, encoded, grants
 
 
 async def ask(connection: Connection, path: str, verb: str) -> None:
-    """Make a request, and forget what is answered."""
+    """Send a request and ignore the response."""
     match verb:
         case "get":
             await connection.read(path)
@@ -31,7 +31,7 @@ async def ask(connection: Connection, path: str, verb: str) -> None:
 
 
 async def refusal(control_plane: ControlPlane, token: str, path: str, verb: str = "get") -> SourceError:
-    """The error that a request ends with."""
+    """The error of a request."""
     async with connected(grants(control_plane.url, token=token, ca=control_plane.ca_file)) as connection:
         with pytest.raises(SourceError) as raised:
             await ask(connection, path, verb)
@@ -57,7 +57,7 @@ async def refusal(control_plane: ControlPlane, token: str, path: str, verb: str 
 async def test_403_names_account_verb_and_resource(
     control_plane: ControlPlane, namespace: str, verb: str, kind: str, name: str | None, remedy: str
 ) -> None:
-    """Nothing else has to be looked up to write the Role."""
+    """The message has everything that is needed to write the Role."""
     token = await control_plane.service_account(namespace, scene.ACCOUNT, [])
     error = await refusal(control_plane, token, path_of(kind, namespace, name), verb)
     assert error.reason == "forbidden"
@@ -65,8 +65,8 @@ async def test_403_names_account_verb_and_resource(
     assert error.message.endswith(f" {remedy.format(namespace)} to {account} with a Role and a RoleBinding.")
 
 
-async def test_403_everywhere_takes_a_cluster_role(control_plane: ControlPlane, namespace: str) -> None:
-    """A Role covers one namespace."""
+async def test_403_in_all_namespaces_needs_a_cluster_role(control_plane: ControlPlane, namespace: str) -> None:
+    """Because a Role covers one namespace."""
     token = await control_plane.service_account(namespace, scene.ACCOUNT, [])
     error = await refusal(control_plane, token, path_of("Pod"), "list")
     assert " Grant get, list and watch on pods everywhere to the service account " in error.message
@@ -74,14 +74,14 @@ async def test_403_everywhere_takes_a_cluster_role(control_plane: ControlPlane, 
 
 
 async def test_401(control_plane: ControlPlane, namespace: str) -> None:
-    """The server says no more than that."""
+    """The server gives no further reason."""
     error = await refusal(control_plane, "no-token", path_of("Pod", namespace), "list")
     assert error.reason == "unauthorized"
     assert error.message.startswith("The API server does not accept the token (401 on list /api/v1/namespaces/")
 
 
 async def test_403_without_credentials(control_plane: ControlPlane, namespace: str) -> None:
-    """The server takes us for somebody else, whom no Role should be bound to."""
+    """The server sees an anonymous user, to whom no Role should be bound."""
     async with connected(grants(control_plane.url, ca=control_plane.ca_file)) as connection:
         with pytest.raises(SourceError) as raised:
             await connection.list(path_of("Pod", namespace), {})
@@ -100,17 +100,17 @@ async def test_403_without_credentials(control_plane: ControlPlane, namespace: s
     ],
     ids=["object", "version", "report"],
 )
-async def test_404_tells_an_object_from_a_resource(
+async def test_404_distinguishes_an_object_from_a_resource(
     control_plane: ControlPlane, namespace: str, path: str, message: str
 ) -> None:
-    """One is made by a user, the other by a newer cluster."""
+    """A user can create an object; a resource needs a newer cluster."""
     error = await refusal(control_plane, control_plane.admin_token, path.format(namespace))
     assert error.reason == "not_found"
     assert error.message.startswith(message)
 
 
-async def test_a_ca_that_is_another_one(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
-    """That of another cluster, perhaps."""
+async def test_a_certificate_of_another_ca(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
+    """As of another cluster."""
     other, _ = certificate(tmp_path)
     async with connected(grants(control_plane.url, token=control_plane.admin_token, ca=other)) as connection:
         with pytest.raises(SourceError) as raised:

@@ -77,7 +77,7 @@ async def test_a_signal_stops_the_sidecar(
     assert one.stamps() == before
     assert set(before) == {*FILES.values(), one.state_file.name}
     assert not one.left_processes
-    assert one.complaints.read_text() == ""
+    assert one.stderr.read_text() == ""
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -91,7 +91,7 @@ async def test_a_signal_stops_the_sidecar_while_the_api_server_is_away(
     await one.stop(number)
     assert len(one.logged("source failing")) == 1
     assert one.stamps() == {}
-    assert one.complaints.read_text() == ""
+    assert one.stderr.read_text() == ""
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -107,7 +107,7 @@ async def test_a_signal_stops_the_sidecar_while_it_starts(
         await one.until(lambda one=one: has_all_signals_in(one.pid, "SigCgt"))  # type: ignore[misc]
         await asyncio.sleep(delay / 1000)  # the moment of the startup to try
         await one.stop(number)
-        assert one.complaints.read_text() == ""
+        assert one.stderr.read_text() == ""
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -120,7 +120,7 @@ async def test_a_signal_before_the_first_line_is_not_lost(
     one.spawn()
     await one.until(lambda: has_all_signals_in(one.pid, "SigBlk"))
     await one.stop(number)
-    assert one.complaints.read_text() == ""
+    assert one.stderr.read_text() == ""
 
 
 async def test_a_second_signal_stops_the_sidecar_at_once(tmp_path: Path, sidecar: type[Sidecar]) -> None:
@@ -143,7 +143,7 @@ async def test_once_writes_a_complete_set_and_ends(
     assert await one.wait() == 0
     assert one.read() == {form: ["10.1.0.1:8080"] for form in FILES}
     assert not one.left_processes
-    assert one.complaints.read_text() == ""
+    assert one.stderr.read_text() == ""
 
 
 @pytest.mark.parametrize("command", ["run", "once"])
@@ -154,6 +154,6 @@ async def test_without_credentials_for_the_api_server_it_is_a_configuration_erro
     one = sidecar(tmp_path, None, "--service=web")
     one.spawn(command)
     assert await one.wait() == 2
-    assert one.complaints.read_text().startswith("membership-sidecar: ")
-    scene.figure(one.complaints.read_text())
+    assert one.stderr.read_text().startswith("membership-sidecar: ")
+    scene.figure(one.stderr.read_text())
     assert one.stamps() == {}

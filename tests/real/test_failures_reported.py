@@ -1,8 +1,8 @@
-"""Each kind of failure reaches an operator: /status, /readyz and the log say the same, and it ends by itself.
+"""Each kind of failure is reported: /status, /readyz and the log have the same message until the failure is over.
 
-Scope: the daemon around the connection, whose messages are in ``test_error_messages``. What the real API server gives to
-nobody on demand, the simulated one does. A missing Role is in ``test_role``, an API server that is not there in
-``test_start``, one that is silent in ``test_blackhole``.
+Scope: the daemon; the messages of the connection are in ``test_error_messages``. Failures that the real API server does
+not produce on demand come from the simulator. A missing Role is in ``test_role``, an API server that is not running in
+``test_start``, one whose packets are dropped in ``test_blackhole``.
 """
 
 from pathlib import Path
@@ -29,8 +29,8 @@ from tests.real.sidecar import PATIENCE, ROLE, Sidecar
 from tests.support.builders import certificate
 
 
-async def told(one: Sidecar, message: str) -> None:
-    """Wait until the message is told wherever somebody may look, while there is no file."""
+async def reported(one: Sidecar, message: str) -> None:
+    """Wait until the message is in the status, the log and the readiness probe, while there is no file."""
     await one.until(lambda: message in one.failing(), PATIENCE)
     await one.until(lambda: any(message in line["reason"] for line in one.logged("source failing")))
     code, body = one.get("/readyz")
@@ -42,7 +42,7 @@ async def told(one: Sidecar, message: str) -> None:
 
 
 def to_simulator(simulator: Simulator, file: Path) -> Path:
-    """A kubeconfig for it: no TLS, and nobody in particular."""
+    """A kubeconfig for the simulator, without TLS and credentials."""
     configuration = {
         "clusters": [{"name": "test", "cluster": {"server": simulator.url}}],
         "users": [{"name": "test", "user": {}}],
@@ -79,15 +79,17 @@ def to_simulator(simulator: Simulator, file: Path) -> Path:
         ),
     ],
 )
-async def test_an_answer_that_is_an_error(tmp_path: Path, sidecar: type[Sidecar], fault: Fault, message: str) -> None:
-    """What happened and the request; the file is there once it is over."""
+async def test_an_error_response_is_reported(
+    tmp_path: Path, sidecar: type[Sidecar], fault: Fault, message: str
+) -> None:
+    """With the error and the request; the file is written once the error is over."""
     async with Simulator() as simulator:
         ScriptedService(simulator).scale(2)
         simulator.script(fault)
         kubeconfig = to_simulator(simulator, tmp_path / "kubeconfig")
         one = sidecar(tmp_path, kubeconfig, "--service=app", "--source=endpointslice")
         await one.start()
-        await told(one, message)
+        await reported(one, message)
         assert "/namespaces/default/endpointslices" in one.failing()
         simulator.behave()
         await one.until(lambda: len(one.members()) == 2)
@@ -95,8 +97,8 @@ async def test_an_answer_that_is_an_error(tmp_path: Path, sidecar: type[Sidecar]
         await one.stop()
 
 
-async def test_a_cluster_without_slices_has_endpoints(tmp_path: Path, sidecar: type[Sidecar]) -> None:
-    """``auto`` on Kubernetes before 1.21: 404 is no failure that lasts, but a reason."""
+async def test_auto_uses_endpoints_in_a_cluster_without_slices(tmp_path: Path, sidecar: type[Sidecar]) -> None:
+    """As on Kubernetes before 1.21: 404 is not a failure but a reason to use another source."""
     async with Simulator() as simulator:
         ScriptedService(simulator, write=("services", "endpointslices", "endpoints")).scale(2)
         simulator.script(Absent(group=True, resource="endpointslices", times=FOREVER))
@@ -107,26 +109,26 @@ async def test_a_cluster_without_slices_has_endpoints(tmp_path: Path, sidecar: t
         await one.stop()
 
 
-async def test_a_token_that_is_not_accepted(
+async def test_a_rejected_token_is_reported(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """The real 401, and the token in the file is read again until it is good."""
+    """The 401 of the real server; the file is read again until the token is accepted."""
     good = await control_plane.service_account(namespace, scene.ACCOUNT, ROLE)
     access = scene.write_pass(control_plane, namespace, tmp_path, "no-token")
     await admin.create(objects.service("web", namespace, selector=None))
     await scene.write_members(admin, namespace, ["10.1.0.1"])
     one = sidecar(tmp_path, access.kubeconfig, "--service=web", "--source=endpointslice")
     await one.start()
-    await told(one, "The API server does not accept the token (401 on list ")
+    await reported(one, "The API server does not accept the token (401 on list ")
     assert "no-token" not in one.log.read_text()
     access.token_file.write_text(good)
     await one.until(lambda: one.addresses() == ["10.1.0.1"])
 
 
-async def test_a_certificate_of_another_authority(
+async def test_a_certificate_of_another_authority_is_reported(
     control_plane: ControlPlane, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """TLS fails before anything is asked; the remedy is told."""
+    """TLS fails before the first request; the message says what to do."""
     other, _ = certificate(tmp_path)
     token = await control_plane.service_account(namespace, scene.ACCOUNT, ROLE)
     kubeconfig = write_kubeconfig(
@@ -134,6 +136,6 @@ async def test_a_certificate_of_another_authority(
     )
     one = sidecar(tmp_path, kubeconfig, "--service=web", "--source=endpointslice")
     await one.start()
-    await told(one, f"TLS to {control_plane.url} failed: ")
+    await reported(one, f"TLS to {control_plane.url} failed: ")
     assert "Trust the CA that signed it: see ca.crt of the service account" in one.failing()
     assert token not in one.log.read_text()

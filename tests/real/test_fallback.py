@@ -1,7 +1,7 @@
-"""DNS in place of an API server that is away for too long, and back: never both in one file.
+"""Fallback to DNS when the API server is down for too long, and back: a file never mixes the two sources.
 
-Scope: ``--source auto`` of a daemon with the Role that ships, against the real API server and CoreDNS, which goes on
-with what it heard last. That nothing flaps, whatever the histories, is tested without a cluster.
+Scope: ``--source auto`` of a daemon with the Role of the project, against the real API server and CoreDNS, which serves
+what it saw last. That the sources do not flap is tested without a cluster.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ AFTER = 2.0
 """Seconds, the limit that the tests set."""
 
 OVER_SECONDS = 20.0
-"""For DNS to take over, or the API to take back over, on a machine that is busy with other tests."""
+"""For the fallback to DNS, or the return to the API, on a machine that is busy with other tests."""
 
 PODS = {"web-0": "10.3.0.1", "web-1": "10.3.0.2"}
 IN_EVERY_FILE = {form: [f"{address}:8080" for address in PODS.values()] for form in FILES}
@@ -35,7 +35,7 @@ IN_EVERY_FILE = {form: [f"{address}:8080" for address in PODS.values()] for form
 
 @pytest.fixture
 def fresh_dns(pytestconfig: pytest.Config, fresh_control_plane: ControlPlane) -> Iterator[CoreDns]:
-    """The DNS server of a cluster that is only the test's."""
+    """The DNS server of a cluster that only this test uses."""
     require_programs(pytestconfig, ["coredns"])
     server = CoreDns(fresh_control_plane, ttl=scene.TTL)
     server.start()
@@ -45,34 +45,34 @@ def fresh_dns(pytestconfig: pytest.Config, fresh_control_plane: ControlPlane) ->
 
 @pytest.fixture
 async def relay(control_plane: ControlPlane) -> AsyncIterator[Relay]:
-    """The wire to the shared API server; a test leaves it open."""
+    """The relay to the shared API server; a test leaves it open."""
     async with Relay(control_plane.port, port=free_port()) as relay:
         yield relay
 
 
 def options(server: CoreDns, *, port: str = "") -> tuple[str, ...]:
-    """Of a sidecar that falls back on that server soon. The port that DNS does not tell is what the API told."""
+    """The options of a sidecar that soon falls back to that server. The port, which DNS does not have, is the API's."""
     return ("--service=web", f"--port={port}", f"--fallback-after={AFTER:g}s", *scene.ask_dns(server))
 
 
 def origin(member: Json) -> str:
-    """Who told of the member: only the API knows a pod's name and UID."""
+    """The source of a member: only the API has a pod's name and UID."""
     return "endpointslice" if member["uid"] and member["name"] else "dns"
 
 
 def check_purity(contents: list[Json]) -> None:
-    """Every content names its source, and all of its members are of that source."""
+    """Assert that every content names its source and has members of that source only."""
     for content in contents:
         assert {origin(member) for member in content["members"]} <= {content["source"]}
 
 
 def sources(contents: list[Json]) -> list[str]:
-    """The sources, one after the other."""
+    """The sources of the contents, in order and without repetitions."""
     return [source for source, _ in groupby(content["source"] for content in contents)]
 
 
 def active(one: Sidecar, source: str) -> bool:
-    """Whether the sidecar believes that one, by the metrics and /status."""
+    """Whether the source is active, according to the metrics and /status."""
     believed = one.metric("membership_source_active", source=source) == 1
     return believed and one.metric("membership_source_active") == 1 and one.status()["source"] == source
 
@@ -80,7 +80,7 @@ def active(one: Sidecar, source: str) -> bool:
 async def test_dns_takes_over_from_a_killed_api_server_and_hands_back(
     fresh_control_plane: ControlPlane, fresh_dns: CoreDns, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """Marked in file, /status, metrics and log, with the same addresses; a tight reader never sees a mix."""
+    """File, /status, metrics and log name the source, the addresses stay the same, and no reader ever sees a mix."""
     access = await scene.admit(fresh_control_plane, "default", tmp_path)
     async with fresh_control_plane.admin() as admin:
         await admin.create(objects.service("web", "default"))
@@ -99,7 +99,7 @@ async def test_dns_takes_over_from_a_killed_api_server_and_hands_back(
         before = one.stamps()
         polls = one.metric("membership_dns_queries_total", type="A", rcode="NOERROR")
         await one.until(lambda: one.metric("membership_dns_queries_total", type="A", rcode="NOERROR") > polls + 1)
-        assert one.stamps() == before  # the same answer again is no publication
+        assert one.stamps() == before  # the same response again is not published
 
         started = time.monotonic()
         await asyncio.to_thread(fresh_control_plane.start_api_server)
@@ -108,7 +108,7 @@ async def test_dns_takes_over_from_a_killed_api_server_and_hands_back(
         await one.until(lambda: active(one, "endpointslice") and one.status()["fallback_reason"] == "")
         assert one.members() == truth
         async with fresh_control_plane.admin() as admin:
-            # The controllers may take half a minute to look at the API server again; the sidecar does not.
+            # The controllers may take half a minute to reconnect to the API server; the sidecar does not.
             target = {"kind": "Pod", "namespace": "default", "name": "web-2", "uid": "uid-2"}
             third = objects.endpoint("10.3.0.3") | {"targetRef": target}
             await admin.create(objects.endpoint_slice("web-hand", "default", [third], service="web"))
@@ -121,7 +121,7 @@ async def test_dns_takes_over_from_a_killed_api_server_and_hands_back(
     scene.figure(f"DNS {away:.1f} s after the kill, the API {back:.1f} s after its start, {observer.looks} looks")
 
 
-async def test_members_change_while_dns_stands_in(
+async def test_members_change_during_the_fallback(
     control_plane: ControlPlane,
     cluster_dns: CoreDns,
     relay: Relay,
@@ -130,7 +130,7 @@ async def test_members_change_while_dns_stands_in(
     tmp_path: Path,
     sidecar: type[Sidecar],
 ) -> None:
-    """Only the sidecar is cut off: it follows DNS through joins and leaves, and slices again, in one step each way."""
+    """Only the sidecar is cut off: it follows joins and leaves by DNS, and changes the source in one step each way."""
     access = await scene.admit(control_plane, namespace, tmp_path, server=relay.url)
     await admin.create(objects.service("web", namespace))
     await objects.run_pods(admin, namespace, PODS)
@@ -146,7 +146,7 @@ async def test_members_change_while_dns_stands_in(
             await objects.remove(admin, namespace, "web-0")
             await one.until(lambda: sorted(one.addresses()) == ["10.3.0.2", "10.3.0.3"], OVER_SECONDS)
             assert one.source() == "dns"
-            # What happens just before its return is in the list that it gives then.
+            # A change just before the API server is back is in its next list.
             await objects.remove(admin, namespace, "web-1")
             await objects.run_pods(admin, namespace, {"web-3": "10.3.0.4"})
         finally:
@@ -158,7 +158,7 @@ async def test_members_change_while_dns_stands_in(
     assert sources(contents) == ["endpointslice", "dns", "endpointslice"]
 
 
-async def test_short_absence_is_no_reason_for_dns(
+async def test_short_outages_cause_no_fallback(
     control_plane: ControlPlane,
     cluster_dns: CoreDns,
     relay: Relay,
@@ -167,7 +167,7 @@ async def test_short_absence_is_no_reason_for_dns(
     tmp_path: Path,
     sidecar: type[Sidecar],
 ) -> None:
-    """Cut off again and again for less than the limit, it keeps to its files and asks DNS nothing."""
+    """Cut off repeatedly for less than the limit, the sidecar keeps its files and sends no DNS query."""
     access = await scene.admit(control_plane, namespace, tmp_path, server=relay.url)
     await admin.create(objects.service("web", namespace))
     await objects.run_pods(admin, namespace, PODS)
@@ -188,7 +188,7 @@ async def test_short_absence_is_no_reason_for_dns(
     assert one.logged("source changed") == []
 
 
-async def test_off_means_that_dns_never_takes_over(
+async def test_off_disables_the_fallback(
     control_plane: ControlPlane,
     cluster_dns: CoreDns,
     relay: Relay,
@@ -197,7 +197,7 @@ async def test_off_means_that_dns_never_takes_over(
     tmp_path: Path,
     sidecar: type[Sidecar],
 ) -> None:
-    """With ``--fallback-after off`` beside one that does, the files stay what the API server said last."""
+    """With ``--fallback-after off`` the files keep what the API server sent last, while another sidecar falls back."""
     access = await scene.admit(control_plane, namespace, tmp_path, server=relay.url)
     await admin.create(objects.service("web", namespace))
     await objects.run_pods(admin, namespace, PODS)

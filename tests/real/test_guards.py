@@ -1,7 +1,7 @@
-"""What the first file waits for, and what a shrinking set does: against the real controllers, Roles and relists.
+"""What the first file waits for, and how a shrinking set is held: with the real controllers, Roles and relists.
 
-Scope: the daemon with the Roles that ship. What each guard says of any situation, and that all of them end, is tested
-without a cluster.
+Scope: the daemon with the Roles of the project. What each guard decides, and that every wait ends, is tested without a
+cluster.
 """
 
 from pathlib import Path
@@ -17,10 +17,10 @@ from tests.real.workloads import eventually, workload
 EVERYBODY = [f"10.1.0.{number}" for number in range(1, 5)]
 
 
-async def test_first_file_has_as_many_members_as_replicas_are_wanted(
+async def test_the_first_file_waits_for_all_desired_replicas(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """Without the Role for it the right that is missing is named; with it, the file waits for the last replica."""
+    """Without the Role, the missing permission is named; with it, the file waits for the last replica."""
     access = await scene.admit(control_plane, namespace, tmp_path)
     await admin.create(objects.service("web", namespace))
     await objects.ensure_node(admin)
@@ -56,21 +56,21 @@ async def test_first_file_has_as_many_members_as_replicas_are_wanted(
     assert every["all"].get("/readyz")[0] == 503
     await admin.patch_status("Pod", names[2], objects.running(["10.1.0.3"]), namespace)
     await scene.until_each(every, dict.fromkeys(every, EVERYBODY[:3]))
-    # It is a guard of the first file: fewer are published from then on.
+    # It guards only the first file: later, fewer members are published.
     await objects.set_ready(admin, namespace, names[2], ready=False)
     await scene.until_each(every, dict.fromkeys(every, EVERYBODY[:2]))
 
 
 async def of_namespace(admin: Api, namespace: str) -> list[Json]:
-    """The pods there."""
+    """The pods of the namespace."""
     items: list[Json] = (await admin.list("Pod", namespace))["items"]
     return items
 
 
-async def test_first_file_waits_for_the_own_pod(
+async def test_the_first_file_waits_for_the_own_pod(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """``--self require`` until its address is known, be it ready or not; ``exclude`` never names it."""
+    """``--self require`` waits until its address is known, ready or not; ``exclude`` never lists it."""
     access = await scene.admit(control_plane, namespace, tmp_path)
     await admin.create(objects.service("web", namespace))
     await objects.run_pods(admin, namespace, {"web-0": "10.1.0.1"})
@@ -82,16 +82,18 @@ async def test_first_file_waits_for_the_own_pod(
     await scene.until_each(every, {"exclude": EVERYBODY[:1]})
     assert one.stamps() == {}
     await admin.patch_status("Pod", "web-1", objects.running(["10.1.0.2"], ready=False), namespace)
-    await scene.until_each(every, {"require": EVERYBODY[:1]})  # a ready one is preferred; the own pod is known to exist
+    await scene.until_each(
+        every, {"require": EVERYBODY[:1]}
+    )  # a ready member is preferred, and the own pod is known to exist
     await objects.set_ready(admin, namespace, "web-1", ready=True)
     await scene.until_each(every, {"require": EVERYBODY[:2], "exclude": EVERYBODY[:1]})
     assert [member["self"] for member in one.members()] == [False, True]
 
 
-async def test_shrinking_set_is_held_until_a_relist_confirms_it(
+async def test_a_shrinking_set_is_held_until_a_list_confirms_it(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """More than half leave at once: the sidecar asks for a complete list, and only when it has it do they leave."""
+    """If more than half of the members leave at once, they stay until the sidecar has a complete new list."""
     access = await scene.admit(control_plane, namespace, tmp_path)
     await admin.create(objects.service("web", namespace, selector=None))
     await scene.write_members(admin, namespace, EVERYBODY)
@@ -100,7 +102,7 @@ async def test_shrinking_set_is_held_until_a_relist_confirms_it(
     await one.until(lambda: one.addresses() == EVERYBODY)
     await one.until(lambda: one.metric("membership_api_requests_total", verb="watch", code="200") == 1)
 
-    # The watch goes on, but no list is allowed any more: the answer cannot be confirmed.
+    # The watch continues but lists are forbidden, so that the change cannot be confirmed.
     await allow(control_plane, admin, namespace, access, ["watch"])
     mark = control_plane.audit_mark()
     await scene.write_members(admin, namespace, EVERYBODY[:1])
@@ -120,10 +122,10 @@ async def test_shrinking_set_is_held_until_a_relist_confirms_it(
     assert one.status()["waiting_for"] == ""
 
 
-async def test_shrinking_set_is_confirmed_at_once_by_a_server_that_answers(
+async def test_a_shrinking_set_is_confirmed_at_once_if_the_server_responds(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """One more LIST in the audit log, within a moment; half of them may leave without one."""
+    """The audit log has one more LIST a moment later; if half of the members leave, it has none."""
     access = await scene.admit(control_plane, namespace, tmp_path)
     await admin.create(objects.service("web", namespace, selector=None))
     await scene.write_members(admin, namespace, EVERYBODY)
@@ -143,13 +145,13 @@ async def test_shrinking_set_is_confirmed_at_once_by_a_server_that_answers(
 
 
 def lists(control_plane: ControlPlane, namespace: str, mark: int) -> list[int]:
-    """The codes of the answers to the sidecar's LISTs since then."""
+    """The status codes of the sidecar's LISTs since then."""
     events = control_plane.audit(since=mark, user=scene.user(namespace))
     return [event.code for event in events if event.verb == "list" and event.user_agent.startswith("membership")]
 
 
 async def allow(control_plane: ControlPlane, admin: Api, namespace: str, access: scene.Pass, verbs: list[str]) -> None:
-    """Let the sidecar's Role have just these verbs, and wait until the API server heeds it."""
+    """Give the sidecar's Role exactly these verbs, and wait until the API server applies it."""
     rule = {**rules_of(ROLE)[0], "verbs": verbs}
     await admin.patch("Role", scene.ACCOUNT, {"rules": [rule]}, namespace)
     async with control_plane.api(access.token_file.read_text()) as reader:

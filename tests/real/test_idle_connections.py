@@ -1,4 +1,4 @@
-"""Connections that do nothing take nothing from the sidecar: it publishes, answers its probes, and logs one line.
+"""Idle connections do not disturb the sidecar: it publishes, responds to its probes, and logs one line.
 
 Scope: the process with its limit on file descriptors. What happens to a single connection is in ``test_connections``.
 """

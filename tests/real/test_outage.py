@@ -1,11 +1,11 @@
-"""The API server goes away and comes back, with its history or without, and only its return can change a file.
+"""The API server goes down and comes back, with or without its history; no file changes before it is back.
 
-Scope: ``kill -9`` of the API server, a cut connection, compaction. An API server that is away from the start is in
-``test_start``; one that is there and silent, in ``test_blackhole``.
+Scope: ``kill -9`` of the API server, a cut connection, compaction. An API server that is down from the start is in
+``test_start``; one whose packets are dropped, in ``test_blackhole``.
 
-What a restarted API server does (seen with 1.36): its watch cache begins at etcd's revision of that moment. A watch
-from an older resourceVersion, be it older by somebody else's write to another resource, is answered with 410; one from
-that very revision goes on. And until its authorizer has read the Roles, it answers 403.
+What a restarted API server does (seen with 1.36): its watch cache begins at etcd's current revision. A watch from an
+older resourceVersion gets 410, even if the newer revision is a write to another resource; a watch from that revision
+continues. Until the authorizer has read the Roles, the response is 403.
 """
 
 import asyncio
@@ -29,16 +29,16 @@ from tests.real.sidecar import FILES, Sidecar
 
 OUTAGE_SECONDS = 10.0
 BACK_SECONDS = 5.0
-"""After the API server is ready again, the files are true within that time."""
+"""After the API server is ready again, the files are up to date within this time."""
 
 CUTS = 4
 CUT_SECONDS = 3.0
-"""A change made while the connection is down is in the files within that time: 1.6 s of backoff, the settle time, and
-slack for a busy machine. A load balancer may cut every minute, so that the fourth must cost no more than the first."""
+"""A change made while the connection is down is in the files within this time: 1.6 s of backoff, the settle time, and
+slack for a busy machine. A load balancer may cut every minute, so the fourth cut must cost no more than the first."""
 
 
 def revision(control_plane: ControlPlane) -> int:
-    """Etcd's: that of the last write of anybody to anything."""
+    """The revision of etcd, which is that of the last write to any resource."""
     connection = http.client.HTTPConnection(control_plane.etcd.url.removeprefix("http://"), timeout=10)
     try:
         connection.request("POST", "/v3/kv/range", json.dumps({"key": "AA=="}))
@@ -48,7 +48,7 @@ def revision(control_plane: ControlPlane) -> int:
 
 
 def seen(one: Sidecar) -> int:
-    """The resourceVersion up to which the sidecar has followed the world."""
+    """The resourceVersion up to which the sidecar has seen events."""
     return int(one.status()["sources"][0]["resource_version"] or 0)
 
 
@@ -63,7 +63,7 @@ async def churn(api: Api, namespace: str, said: list[list[str]]) -> None:
 
 
 async def start_api_server(control_plane: ControlPlane) -> float:
-    """Start it, and return when it became ready, in seconds of the monotonic clock."""
+    """Start the API server, and return when it became ready, in seconds of the monotonic clock."""
     await asyncio.to_thread(control_plane.start_api_server)
     return time.monotonic()
 
@@ -88,12 +88,12 @@ def watches(one: Sidecar) -> float:
 
 
 def relisted(one: Sidecar) -> float:
-    """How often it was told that its resourceVersion is too old."""
+    """How often the sidecar's resourceVersion was too old."""
     return one.metric("membership_relists_total", reason="expired")
 
 
 def settled(one: Sidecar) -> bool:
-    """Whether everything that it has seen is in the files."""
+    """Whether everything that the sidecar has seen is in the files."""
     (checkpoint,) = one.checkpoint()["revisions"].values()
     written = one.metric("membership_file_generation", output=str(one.path("jgroups")))
     return int(checkpoint) == seen(one) and one.checkpoint()["generation"] == written
@@ -101,14 +101,14 @@ def settled(one: Sidecar) -> bool:
 
 @pytest.fixture
 async def followed(fresh_control_plane: ControlPlane, tmp_path: Path, sidecar: type[Sidecar]) -> Sidecar:
-    """A sidecar that follows a cluster which is only the test's."""
+    """A sidecar that follows a cluster of this test alone."""
     return await follow(fresh_control_plane, tmp_path, sidecar)
 
 
-async def test_killed_api_server_changes_no_file_and_is_followed_again(
+async def test_a_killed_api_server_changes_no_file_and_is_followed_again(
     fresh_control_plane: ControlPlane, followed: Sidecar
 ) -> None:
-    """Killed under churn, away for 10 s: no file is touched, and 5 s after its return they are all true again."""
+    """Killed during changes and down for 10 s: no file changes, and 5 s after its return all are up to date."""
     said: list[list[str]] = []
     async with fresh_control_plane.admin() as api:
         churning = asyncio.create_task(churn(api, "default", said))
@@ -154,15 +154,15 @@ async def kill_when_seen(control_plane: ControlPlane, one: Sidecar, *, and_write
             control_plane.kill_api_server()
             if and_write or revision(control_plane) == written:
                 return written
-            await start_api_server(control_plane)  # somebody wrote something else just then
+            await start_api_server(control_plane)  # another write came in between
     raise AssertionError("somebody writes all the time")
 
 
 @pytest.mark.parametrize("written_since", [False, True])
-async def test_restarted_api_server_is_listed_only_if_something_was_written(
+async def test_a_restarted_api_server_is_listed_again_only_if_something_was_written(
     fresh_control_plane: ControlPlane, followed: Sidecar, *, written_since: bool
 ) -> None:
-    """With the resourceVersion still good, the watch goes on; with anything written since, it is 410 and one LIST."""
+    """If the resourceVersion is still valid, the watch continues; after any write, it gets 410 and one LIST follows."""
     last = await kill_when_seen(fresh_control_plane, followed, and_write=written_since)
     mark = fresh_control_plane.audit_mark()
     ready = await start_api_server(fresh_control_plane)
@@ -173,15 +173,15 @@ async def test_restarted_api_server_is_listed_only_if_something_was_written(
         await followed.until(lambda: followed.addresses() == ["10.3.0.1"])
     assert relisted(followed) == written_since
     events = scene.requests(fresh_control_plane.audit(since=mark, user=scene.user("default")))
-    granted = [event for event in events if event.code == 200]  # before the Roles are read, there may be a 403
+    granted = [event for event in events if event.code == 200]  # until the Roles are read, there may be a 403
     assert [event.verb for event in granted] == (["watch", "list", "watch"] if written_since else ["watch"])
     assert f"resourceVersion={last}&" in granted[0].uri
 
 
-async def test_cut_connections_cost_a_watch_each_and_no_list(
+async def test_a_cut_connection_costs_one_watch_and_no_list(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """However often the connection is cut: what changes meanwhile is in the files soon, from where the watch was."""
+    """However often it is cut, the next watch continues from the last revision, and the files are soon up to date."""
     async with Relay(control_plane.port, port=free_port()) as relay:
         access = await scene.admit(control_plane, namespace, tmp_path, server=relay.url)
         await admin.create(objects.service("web", namespace, selector=None))
@@ -202,10 +202,10 @@ async def test_cut_connections_cost_a_watch_each_and_no_list(
         await one.stop()
 
 
-async def test_member_deleted_while_history_is_lost_leaves_the_files(
+async def test_a_member_deleted_while_history_is_lost_leaves_the_files(
     fresh_control_plane: ControlPlane, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """Asleep and cut off while a member goes and etcd is compacted, the sidecar lists again and forgets the member."""
+    """If a member is deleted and etcd compacted while the sidecar is suspended, it lists again."""
     async with Relay(fresh_control_plane.port, port=free_port()) as relay, fresh_control_plane.admin() as api:
         followed = await follow(fresh_control_plane, tmp_path, sidecar, server=relay.url)
         other = objects.endpoint_slice("web-2", "default", [objects.endpoint("10.1.0.2")], service="web")

@@ -1,7 +1,7 @@
 """The source ``pods``, and ``replicas``, against the real API server and the real controllers.
 
-There is no kubelet: what it would say of a pod, a test says through the status subresource. Everything that the
-controllers say is theirs: hashes, owners, what a lost node does to its pods.
+There is no kubelet: the tests write what it would report through the status subresource. What controllers write is
+real: hashes, owners, and the effects of a lost node on its pods.
 """
 
 import contextlib
@@ -35,25 +35,25 @@ ZONED = "node-in-a-zone"
 
 
 def projection(**how: str) -> PodProjection:
-    """How pods become members, of the sole port."""
+    """The collection of pods, with their only port."""
     return PodProjection(projection=Projection(), **how)
 
 
 async def reader(control_plane: ControlPlane, namespace: str) -> str:
-    """The token of somebody who may read pods, and nothing else."""
+    """The token of a ServiceAccount that may only read pods."""
     return await control_plane.service_account(namespace, ACCOUNT, READ_PODS)
 
 
 def at(address: str) -> Callable[[Followed], bool]:
-    """Whether there is one member, and it is at that address."""
+    """Whether there is exactly one member, with that address."""
     return lambda said: [member.address for member in members(said)] == [address]
 
 
-# --- Lives
+# --- From start to end
 
 
-async def test_a_pod_through_its_life(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
-    """Created, started, ready, terminating until its finalizer is gone, and gone."""
+async def test_a_pod_from_start_to_end(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
+    """Created, started, ready, terminating until its finalizer is removed, and deleted."""
     await objects.ensure_node(admin)
     async with reflected(
         control_plane, await reader(control_plane, namespace), pods(namespace, "app=web", "", projection())
@@ -78,7 +78,7 @@ async def test_a_pod_through_its_life(control_plane: ControlPlane, admin: Api, n
 
 
 async def test_a_reused_address_is_another_member(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
-    """The old pod holds on to its address while a finalizer holds on to it; the UIDs tell them apart."""
+    """While a finalizer keeps the old pod, two pods have the address; the UIDs distinguish them."""
     await objects.ensure_node(admin)
     async with reflected(
         control_plane, await reader(control_plane, namespace), pods(namespace, "app=web", "", projection())
@@ -93,10 +93,8 @@ async def test_a_reused_address_is_another_member(control_plane: ControlPlane, a
         assert datetime.fromisoformat(new.created) >= datetime.fromisoformat(old.created)
 
 
-async def test_the_next_pod_of_a_name_is_another_member(
-    control_plane: ControlPlane, admin: Api, namespace: str
-) -> None:
-    """As a StatefulSet makes them: the same name, another UID."""
+async def test_a_recreated_pod_is_another_member(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
+    """As a StatefulSet recreates it: with the same name and another UID."""
     await objects.ensure_node(admin)
     async with reflected(
         control_plane, await reader(control_plane, namespace), pods(namespace, "app=web", "", projection())
@@ -112,8 +110,8 @@ async def test_the_next_pod_of_a_name_is_another_member(
 
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
-async def test_a_pod_that_finishes_leaves(control_plane: ControlPlane, admin: Api, namespace: str, phase: str) -> None:
-    """Whatever else its status says; and it is not even listed to who comes later."""
+async def test_a_finished_pod_leaves(control_plane: ControlPlane, admin: Api, namespace: str, phase: str) -> None:
+    """Whatever else its status says; and a later list does not even contain it."""
     await objects.run_pods(admin, namespace, {"web-0": "10.1.0.1", "web-1": "10.1.0.2"})
     token = await reader(control_plane, namespace)
     collection = pods(namespace, "app=web", "", projection())
@@ -129,8 +127,8 @@ async def test_a_pod_that_finishes_leaves(control_plane: ControlPlane, admin: Ap
 # --- Selectors and pages
 
 
-async def test_selectors_choose(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
-    """Sets of labels, their absence, and fields; who is labelled otherwise has left."""
+async def test_label_and_field_selectors(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
+    """Label values, absent labels, and fields; a pod whose label changes leaves."""
     await objects.ensure_node(admin)
     await objects.ensure_node(admin, ZONED, zone="zone-a")
     for number, (tier, node) in enumerate([("a", ZONED), ("b", ZONED), ("c", ZONED), ("a", objects.NODE)]):
@@ -145,8 +143,8 @@ async def test_selectors_choose(control_plane: ControlPlane, admin: Api, namespa
         await until_states(followed, web_0=READY, web_2=READY)
 
 
-async def test_a_list_comes_in_pages(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
-    """Of a restarted sidecar, which may not take just what the server has at hand: each page is one request."""
+async def test_a_large_list_is_read_in_pages(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
+    """By a restarted sidecar, which must not list from the cache: each page is one request."""
     wanted = {f"web-{number}": f"10.1.0.{number + 1}" for number in range(5)}
     await objects.run_pods(admin, namespace, wanted)
     seen = (await admin.list("Pod", namespace))["metadata"]["resourceVersion"]
@@ -167,7 +165,7 @@ async def test_a_list_comes_in_pages(control_plane: ControlPlane, admin: Api, na
 
 
 async def test_dual_stack_and_host_network(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
-    """Both addresses of each pod, IPv4 first; pods on the node's network share its addresses and are two."""
+    """Both addresses of each pod, IPv4 first; two pods with host network share addresses and are two members."""
     await objects.ensure_node(admin)
     await objects.run_pod(admin, objects.pod("web-0", namespace), ["fd00:1::1", "10.1.0.1"])
     for number in (1, 2):
@@ -184,8 +182,8 @@ async def test_dual_stack_and_host_network(control_plane: ControlPlane, admin: A
         assert len({member.key for member in members(followed)}) == 3
 
 
-async def test_a_pod_knows_its_zone(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
-    """The API server copies it from the node when the scheduler binds the pod, so that nobody has to read nodes."""
+async def test_a_pod_has_its_zone(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
+    """The API server copies it from the node when the pod is bound, so that the sidecar need not read nodes."""
     await objects.ensure_node(admin, ZONED, zone="zone-a")
     body = objects.pod("web-0", namespace)
     del body["spec"]["nodeName"]
@@ -216,8 +214,8 @@ def grouped(expected: dict[str, list[bool]]) -> Callable[[Followed], bool]:
     return look
 
 
-async def test_a_deployment_is_rolled(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
-    """From one ReplicaSet to the next: both hashes, both owners and both versions are told apart all the while."""
+async def test_a_rolling_deployment(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
+    """From one ReplicaSet to the next, the members of both are distinguished by hash, owner and version."""
     strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     await admin.create(workload("Deployment", "web", namespace, replicas=2, strategy=strategy))
     old = await run_all(admin, namespace, 2)
@@ -250,7 +248,7 @@ async def test_a_deployment_is_rolled(control_plane: ControlPlane, admin: Api, n
 async def asking(
     control_plane: ControlPlane, namespace: str, *resources: str
 ) -> AsyncIterator[Callable[[str], Awaitable[int]]]:
-    """Who asks for the wanted number of replicas of a pod's workload, with the right to get pods and these."""
+    """The desired replicas of a pod's workload, read with permission to get pods and these resources."""
     rules = [
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]},
         {"apiGroups": ["apps"], "resources": list(resources), "verbs": ["get"]},
@@ -261,7 +259,7 @@ async def asking(
 
 
 async def test_replicas_of_a_deployment(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
-    """What the Deployment wants, also after it was scaled, and not what its ReplicaSet does."""
+    """The number of the Deployment, also after it is scaled, and not that of its ReplicaSet."""
     await admin.create(workload("Deployment", "web", namespace, replicas=2))
     name = (await run_all(admin, namespace, 2))[0]["metadata"]["name"]
     async with asking(control_plane, namespace, "replicasets", "deployments") as ask:
@@ -272,7 +270,7 @@ async def test_replicas_of_a_deployment(control_plane: ControlPlane, admin: Api,
 
 
 async def test_replicas_of_a_stateful_set(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
-    """All that it wants, though it makes one pod after the other."""
+    """The full number, although it creates one pod after the other."""
     await admin.create(workload("StatefulSet", "web", namespace, replicas=3, serviceName="web"))
     await run_all(admin, namespace, 1)
     async with asking(control_plane, namespace, "statefulsets") as ask:
@@ -280,7 +278,7 @@ async def test_replicas_of_a_stateful_set(control_plane: ControlPlane, admin: Ap
 
 
 async def test_replicas_of_a_daemon_set(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
-    """A pod for each node that it fits on."""
+    """One pod for each suitable node."""
     for number in (1, 2):
         name = f"{namespace}-{number}"
         await objects.ensure_node(admin, name)
@@ -289,7 +287,7 @@ async def test_replicas_of_a_daemon_set(control_plane: ControlPlane, admin: Api,
     anywhere = {
         "nodeSelector": {"for": namespace},
         "tolerations": [{"operator": "Exists"}],
-    }  # not-ready, without kubelets
+    }  # the taint not-ready, without kubelets
     body["spec"]["template"]["spec"] |= anywhere
     await admin.create(body)
     name = (await run_all(admin, namespace, 2))[0]["metadata"]["name"]
@@ -297,8 +295,10 @@ async def test_replicas_of_a_daemon_set(control_plane: ControlPlane, admin: Api,
         assert await ask(name) == 2
 
 
-async def test_replicas_that_may_not_be_read(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
-    """The message names the verb and the resource that a Role must have."""
+async def test_a_missing_permission_to_read_replicas_is_reported(
+    control_plane: ControlPlane, admin: Api, namespace: str
+) -> None:
+    """The message names the verb and the resource for the Role."""
     await admin.create(workload("Deployment", "web", namespace, replicas=1))
     name = (await run_all(admin, namespace, 1))[0]["metadata"]["name"]
     async with asking(control_plane, namespace, "replicasets") as ask:
@@ -315,9 +315,9 @@ async def test_replicas_that_may_not_be_read(control_plane: ControlPlane, admin:
 
 @contextlib.contextmanager
 def impatient_controller(control_plane: ControlPlane) -> Iterator[None]:
-    """The node-lifecycle controller, which gives up a silent node after a second instead of most of a minute.
+    """A node-lifecycle controller that gives up an unresponsive node after a second instead of most of a minute.
 
-    Beside the other controllers, which are of a cluster whose nodes are all silent.
+    The other controllers run without it, because no node of the cluster ever responds.
     """
     command = [
         str(binaries.path("kube-controller-manager")),
@@ -337,8 +337,8 @@ def impatient_controller(control_plane: ControlPlane) -> Iterator[None]:
         program.kill()
 
 
-async def test_a_lost_node_is_told_from_a_failing_probe(fresh_control_plane: ControlPlane) -> None:
-    """The controller takes the Ready of pods that were ready, and nothing else; the kubelet gives it back."""
+async def test_a_lost_node_is_distinguished_from_a_failing_probe(fresh_control_plane: ControlPlane) -> None:
+    """The controller sets Ready to false on pods that were ready, and nothing else; the kubelet sets it back."""
     namespace, node = "default", "node-to-lose"
     async with fresh_control_plane.admin() as admin:
         await objects.ensure_node(admin)

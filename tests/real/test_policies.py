@@ -1,7 +1,7 @@
-"""What of a real set gets into the files: each rule beside its alternatives, as the same cluster goes on.
+"""Which members of a real set are in the files: each rule beside its alternatives, in the same cluster.
 
-Scope: conditions, ends, rollouts, clusters, addresses and ports, as the controllers make them. What the rules say of
-any set is tested without a cluster; what the first file and a shrinking set wait for is in ``test_guards``.
+Scope: conditions, termination, rollouts, clusters, addresses and ports, as the controllers write them. What the rules
+decide for any set is tested without a cluster; what the first file and a shrinking set wait for is in ``test_guards``.
 """
 
 import asyncio
@@ -28,14 +28,14 @@ def uid_of(pod: Json) -> str:
 
 
 def marked(one: Sidecar, field: str) -> list[str]:
-    """The names of the members of which that is true in the json file."""
+    """The names of the members in the json file whose value is true."""
     return [str(member["name"]) for member in one.members() if member.get(field)]
 
 
 async def test_not_ready_members(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """Left out, taken in, or taken in as long as nobody is ready: through both readable kinds of object."""
+    """They are excluded, included, or included while no member is ready: with slices and with Endpoints."""
     access = await scene.admit(control_plane, namespace, tmp_path, roles=[ROLE, scene.PODS_ROLE])
     await admin.create(objects.service("web", namespace))
     await objects.run_pods(admin, namespace, {"web-0": FIRST, "web-1": SECOND})
@@ -45,7 +45,7 @@ async def test_not_ready_members(
         f"{choice}-{way}": (*chosen, f"--not-ready={choice}") for way, chosen in ways.items() for choice in choices
     }
     every = await scene.run_each(sidecar, tmp_path, access, options)
-    # Who is expected, by choice, after each step: both ready, one ready, none ready, the other one ready.
+    # The expected members of each option after each step: both ready, one ready, none ready, the other one ready.
     steps = [
         ({}, {"include": [FIRST, SECOND], "exclude": [FIRST, SECOND], "prefer-ready": [FIRST, SECOND]}),
         ({"web-1": False}, {"include": [FIRST, SECOND], "exclude": [FIRST], "prefer-ready": [FIRST]}),
@@ -61,7 +61,7 @@ async def test_not_ready_members(
 async def test_terminating_members(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """A finalizer keeps a pod that was told to end: out at once, in while it serves, or judged like the others."""
+    """A finalizer keeps a terminating pod: it is excluded at once, included while serving, or treated like others."""
     access = await scene.admit(control_plane, namespace, tmp_path, roles=[ROLE, scene.PODS_ROLE])
     await admin.create(objects.service("web", namespace))
     await objects.run_pods(admin, namespace, {"web-0": FIRST})
@@ -94,10 +94,10 @@ async def test_terminating_members(
 
 
 @pytest.mark.parametrize("split", ["auto", "owner", "version"])
-async def test_only_what_was_rolled_out_with_the_own_pod(
+async def test_split_publishes_only_the_own_rollout(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar], split: str
 ) -> None:
-    """While a Deployment is rolled, its old pods see the old ones and the new ones the new, by the own pod's UID."""
+    """During a rollout, old pods list the old ones and new pods the new ones, according to the own pod's UID."""
     access = await scene.admit(control_plane, namespace, tmp_path, roles=[scene.PODS_ROLE])
     strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 2, "maxUnavailable": 0}}
     await admin.create(workload("Deployment", "web", namespace, replicas=2, strategy=strategy))
@@ -118,19 +118,19 @@ async def test_only_what_was_rolled_out_with_the_own_pod(
         assert marked(every[name], "self") == [pods[0]["metadata"]["name"]]
         assert len({member["group"] for member in every[name].members()}) == 1
 
-    # The first new pod is ready, hence one old pod is ended; then the other, and then the sidecar's own pod is gone.
+    # The first new pod is ready, so one old pod is terminated, then the other; finally the sidecar's own pod is gone.
     await objects.set_ready(admin, namespace, new[0]["metadata"]["name"], ready=True)
     await every["old"].until(lambda: len(every["old"].members()) == 1)
-    await scene.until_each(every, {"new": ["10.2.0.1"]})  # prefer-ready is within the rollout
+    await scene.until_each(every, {"new": ["10.2.0.1"]})  # prefer-ready is applied within the rollout
     await objects.set_ready(admin, namespace, new[1]["metadata"]["name"], ready=True)
     await scene.until_each(every, {"old": [], "new": news})
 
 
 @pytest.mark.parametrize("unknown", ["open", "closed"])
-async def test_an_unknown_rollout_is_open_or_closed(
+async def test_an_unknown_rollout_publishes_all_or_nothing(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar], unknown: str
 ) -> None:
-    """Nothing is written before it is known; after the start timeout all are, or the program ends with the reason."""
+    """Nothing is written until it is known; after the start timeout all members are, or the program exits."""
     access = await scene.admit(control_plane, namespace, tmp_path, roles=[scene.PODS_ROLE])
     await objects.ensure_node(admin)
     for name, address in (("web-0", FIRST), ("web-1", SECOND)):
@@ -149,14 +149,14 @@ async def test_an_unknown_rollout_is_open_or_closed(
         await one.until(lambda: one.metric("membership_guard_held", reason="split") == 0)
     else:
         assert await one.wait() == 1
-        assert f"No usable answer within --start-timeout: {message}" in one.complaints.read_text()
+        assert f"No usable answer within --start-timeout: {message}" in one.stderr.read_text()
         assert one.stamps() == {}
 
 
-async def test_a_rollout_is_known_when_the_own_pod_is_seen(
+async def test_the_first_file_waits_until_the_own_rollout_is_known(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """The own pod has no address yet while its sidecar starts: the file waits for it, and holds its rollout alone."""
+    """The own pod has no address while its sidecar starts: the file waits for it and has only its rollout."""
     access = await scene.admit(control_plane, namespace, tmp_path, roles=[scene.PODS_ROLE])
     await objects.ensure_node(admin)
     bodies = [
@@ -174,10 +174,10 @@ async def test_a_rollout_is_known_when_the_own_pod_is_seen(
     await one.until(lambda: one.addresses() == [SECOND, THIRD])
 
 
-async def test_only_pods_of_the_own_cluster(
+async def test_only_pods_of_the_own_cluster_are_members(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """Another label, or none, is another cluster; who is moved there leaves, whoever else is ready."""
+    """A pod with another label value or none belongs to another cluster; a pod that is relabelled leaves."""
     access = await scene.admit(control_plane, namespace, tmp_path, roles=[scene.PODS_ROLE])
     await objects.ensure_node(admin)
     made = []
@@ -196,14 +196,14 @@ async def test_only_pods_of_the_own_cluster(
     )
     assert every["nothing"].stamps() == {}
     await admin.patch("Pod", "web-1", {"metadata": {"labels": {"cluster": "green"}}}, namespace)
-    # Not even a hold-down keeps somebody who is another cluster's.
+    # Not even hold-down keeps a member of another cluster.
     await scene.until_each(every, {"blue": ["10.1.0.0"], "green": ["10.1.0.1", "10.1.0.2"]})
 
 
-async def test_a_reused_address_is_the_new_pods(
+async def test_a_reused_address_belongs_to_the_new_pod(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """The old pod is held by a finalizer and by hold-down; the file names the address once, with the new UID."""
+    """The old pod is kept by a finalizer and by hold-down; the file has the address once, with the new UID."""
     access = await scene.admit(control_plane, namespace, tmp_path, roles=[ROLE, scene.PODS_ROLE])
     await admin.create(objects.service("web", namespace))
     await objects.ensure_node(admin)
@@ -221,14 +221,14 @@ async def test_a_reused_address_is_the_new_pods(
 
 
 def uids(one: Sidecar) -> list[str]:
-    """Those in the json file."""
+    """The UIDs in the json file."""
     return [str(member["uid"]) for member in one.members()]
 
 
 async def test_dual_stack_and_host_network(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """Each family has a set of its own; pods on the node's network share an address and are told apart by the port."""
+    """Each address family has its own set; pods with host network share an address and differ by the port."""
     access = await scene.admit(control_plane, namespace, tmp_path, roles=[ROLE, scene.PODS_ROLE])
     await objects.ensure_node(admin)
     service = objects.service("web", namespace, ipFamilyPolicy="RequireDualStack", ipFamilies=["IPv4", "IPv6"])
@@ -254,10 +254,10 @@ async def test_dual_stack_and_host_network(
         assert len(set(uids(one))) == 3
 
 
-async def test_ports_after_the_members_own(
+async def test_port_range_lists_further_ports(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """``--port-range 2`` lists each member three times for readers that try ports, and once in json."""
+    """``--port-range 2`` lists each member three times for readers that try several ports, and once in json."""
     access = await scene.admit(control_plane, namespace, tmp_path)
     await admin.create(objects.service("web", namespace))
     await objects.run_pods(admin, namespace, {"web-0": FIRST, "web-1": SECOND})
@@ -268,10 +268,10 @@ async def test_ports_after_the_members_own(
     await one.until(lambda: one.holds({form: once if form == "json" else ranged for form in FILES}))
 
 
-async def test_the_oldest_may_found_the_cluster(
+async def test_the_oldest_member_is_the_seed(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """One seed in the json file: ready or not, and whoever joins; the next oldest when it terminates."""
+    """The json file has one seed, ready or not; when it terminates, the next oldest member is the seed."""
     access = await scene.admit(control_plane, namespace, tmp_path, roles=[scene.PODS_ROLE])
     await objects.ensure_node(admin)
     await objects.run_pod(admin, held(objects.pod("web-9", namespace)), [FIRST])
@@ -292,5 +292,5 @@ async def test_the_oldest_may_found_the_cluster(
 
 
 async def next_second() -> None:
-    """Wait until the clock shows another second: times of creation have no parts of one."""
+    """Wait for the next second: creation times have no fractions."""
     await asyncio.sleep(1.0 - datetime.now(UTC).microsecond / 1e6)

@@ -1,6 +1,6 @@
-"""The Role that ships is enough and not too much, and the sidecar says so when it is not there.
+"""The Role of the project is sufficient and minimal, and the sidecar reports a missing one.
 
-Scope: what the API server's audit log has seen of the sidecar, and 403. Tokens are in ``test_token``.
+Scope: the sidecar's requests in the API server's audit log, and 403. Tokens are in ``test_token``.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.real.sidecar import ROLE, Sidecar
 
 
 async def make_account(api: Api, namespace: str) -> None:
-    """A ServiceAccount that may do nothing."""
+    """A ServiceAccount without permissions."""
     metadata = {"name": scene.ACCOUNT, "namespace": namespace}
     await api.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
 
@@ -27,15 +27,15 @@ def slices(*verbs: str) -> list[Json]:
     return [{"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": list(verbs)}]
 
 
-def test_role_is_for_reading_slices_only() -> None:
+def test_the_role_allows_only_reading_slices() -> None:
     """The manifest allows get, list and watch on EndpointSlices and nothing else."""
     assert rules_of(ROLE) == slices("get", "list", "watch")
 
 
-async def test_sidecar_only_lists_and_watches_slices(
+async def test_the_sidecar_only_lists_and_watches_slices(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """From its start through a change to its end, the API server saw one LIST and one WATCH, by name, and no more."""
+    """From start through a change to the end, the audit log has one LIST and one WATCH of the sidecar, and no more."""
     access = await scene.admit(control_plane, namespace, tmp_path)
     await admin.create(objects.service("web", namespace, selector=None))
     await scene.write_members(admin, namespace, ["10.1.0.1"])
@@ -53,10 +53,10 @@ async def test_sidecar_only_lists_and_watches_slices(
     assert {event.user_agent for event in seen} == {f"membership-sidecar/{__version__}"}
 
 
-async def test_without_the_role_it_says_so_and_publishes_once_it_is_bound(
+async def test_a_missing_role_is_reported_until_it_is_bound(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """A 403 is in /status and in the log, with the resource and the remedy, and ends when the Role is there."""
+    """The 403 is in /status and the log, with what to do; once the Role is bound, the file is written."""
     await make_account(admin, namespace)
     access = scene.write_pass(control_plane, namespace, tmp_path, await admin.token(scene.ACCOUNT, namespace))
     await admin.create(objects.service("web", namespace, selector=None))
@@ -83,7 +83,7 @@ async def test_without_the_role_it_says_so_and_publishes_once_it_is_bound(
 async def test_neither_list_nor_watch_is_enough(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar], missing: str
 ) -> None:
-    """With one of the verbs only, it names the other, and follows the Service from the moment that it has both."""
+    """With only one of the verbs, the sidecar names the other; with both, it follows the Service."""
     await make_account(admin, namespace)
     access = scene.write_pass(control_plane, namespace, tmp_path, await admin.token(scene.ACCOUNT, namespace))
     await scene.bind(admin, namespace, "first", slices(*{"list", "watch"} - {missing}))

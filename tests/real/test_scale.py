@@ -1,6 +1,6 @@
-"""The files follow a Service through its sizes, as the real endpoint-slice controller tells them.
+"""The files follow a Service as it is scaled, with the real endpoint-slice controller.
 
-Scope: every format, from no pod to a hundred and back. What a Service can be besides is in ``test_services``.
+Scope: every format, from no pod to a hundred and back. Other kinds of Services are in ``test_services``.
 """
 
 import asyncio
@@ -14,14 +14,14 @@ from tests.real import scene
 from tests.real.sidecar import FILES, Sidecar
 
 SIZES = (1, 4, 100, 3)
-"""After none at all. A hundred is what the controller puts in one slice."""
+"""The sizes after zero. A hundred is the capacity of one slice."""
 
 LATE_SECONDS = 1.5
-"""The longest that a file may be behind the last slice: --settle-max, and slack for a busy machine."""
+"""The longest delay of a file after the last slice: --settle-max, and slack for a busy machine."""
 
 
 async def scale(api: Api, namespace: str, size: int) -> None:
-    """Let there be pods web-0 to web-SIZE."""
+    """Make the pods web-0 to web-(size-1) exist."""
     running = {item["metadata"]["name"] for item in (await api.list("Pod", namespace))["items"]}
     wanted = {f"web-{number}": f"10.1.0.{number + 1}" for number in range(size)}
     await objects.run_pods(api, namespace, {name: wanted[name] for name in wanted.keys() - running})
@@ -29,15 +29,15 @@ async def scale(api: Api, namespace: str, size: int) -> None:
 
 
 def last_slice_write(control_plane: ControlPlane, namespace: str) -> float:
-    """When the controller wrote a slice of the namespace last, in seconds of the epoch."""
+    """When the controller last wrote a slice of the namespace, in seconds since the epoch."""
     events = control_plane.audit(user=scene.CONTROLLER)
     return max(scene.seconds_of(event) for event in events if event.namespace == namespace)
 
 
-async def test_every_file_holds_the_pods_that_there_are(
+async def test_every_file_has_the_existing_pods(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """From 0 to 1, 4, 100 and 3 pods, every format equals what the API says of the pods."""
+    """From 0 to 1, 4, 100 and 3 pods, every format has the pods of the API."""
     access = await scene.admit(control_plane, namespace, tmp_path)
     await admin.create(objects.service("web", namespace))
     one = sidecar(tmp_path, access.kubeconfig, "--service=web", "--min-members=0")

@@ -1,7 +1,7 @@
-"""What a Service can be: dual-stack, with named ports, several, publishing what is not ready.
+"""Kinds of Services: dual-stack, with named ports, several of them, with publishNotReadyAddresses.
 
-Scope: what the real controller writes of such Services, and what becomes of it in the files. What any slice means is
-tested without a cluster.
+Scope: what the real controller writes for them, and the resulting files. The meaning of slices is tested without a
+cluster.
 """
 
 import re
@@ -16,11 +16,11 @@ from tests.real.sidecar import FILES, ROLE, Sidecar
 
 
 def in_every_file(*host_ports: str) -> dict[str, list[str]]:
-    """What ``Sidecar.read`` finds if all files name these."""
+    """What ``Sidecar.read`` finds if all files have these members."""
     return {form: list(host_ports) for form in FILES}
 
 
-async def test_dual_stack_pod_is_one_member_with_two_addresses(
+async def test_a_dual_stack_pod_is_one_member_with_two_addresses(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
     """Its two slices are merged by UID: the json file has both addresses, every other file the IPv4 one."""
@@ -40,10 +40,10 @@ async def test_dual_stack_pod_is_one_member_with_two_addresses(
     assert sorted(item["addressType"] for item in slices) == ["IPv4", "IPv6"]
 
 
-async def test_port_is_chosen_by_its_name(
+async def test_the_port_is_chosen_by_its_name(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """Of several ports, the one that --port names; without a choice nothing is published and the ports are told."""
+    """--port chooses one of several ports; without it, nothing is published and the message lists the ports."""
     access = await scene.admit(control_plane, namespace, tmp_path)
     await admin.create(objects.service("web", namespace, ports={"http": 8080, "cluster": 7800}))
     await objects.run_pods(admin, namespace, {"web-0": "10.1.0.1"})
@@ -60,7 +60,7 @@ async def test_port_is_chosen_by_its_name(
 async def test_two_services_in_two_namespaces_are_one_set(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """The union, with the Role in each namespace; neither is published without the other."""
+    """With the Role in each namespace, the files have the union; neither Service is published without the other."""
     metadata = {"name": f"{namespace}-far"}
     far = str((await admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}))["metadata"]["name"])
     access = await scene.admit(control_plane, namespace, tmp_path)
@@ -80,10 +80,10 @@ async def test_two_services_in_two_namespaces_are_one_set(
     await one.until(lambda: sorted(one.addresses()) == ["10.1.0.1", "10.2.0.1", "10.2.0.2"])
 
 
-async def test_publish_not_ready_addresses_makes_everybody_a_member(
+async def test_publish_not_ready_addresses_makes_every_pod_a_member(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """Pods that are not ready stand beside those that are, ready by decree and not serving."""
+    """Pods that are not ready are listed as well, as ready but not serving."""
     access = await scene.admit(control_plane, namespace, tmp_path)
     await admin.create(objects.service("web", namespace, publish_not_ready=True))
     await objects.run_pods(admin, namespace, {"web-0": "10.1.0.1"})
@@ -96,10 +96,10 @@ async def test_publish_not_ready_addresses_makes_everybody_a_member(
     await one.until(lambda: conditions(one) == {"web-0": (True, True), "web-1": (True, True)})
 
 
-async def test_terminating_pod_leaves_the_files(
+async def test_a_terminating_pod_leaves_the_files(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """A pod that was told to end is no member any more, long before it is gone, be it ready by decree."""
+    """It leaves long before it is deleted, even with publishNotReadyAddresses."""
     access = await scene.admit(control_plane, namespace, tmp_path)
     await admin.create(objects.service("web", namespace))
     await admin.create(objects.service("all", namespace, publish_not_ready=True))

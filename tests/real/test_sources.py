@@ -1,7 +1,7 @@
-"""Every way to find members, followed by the daemon with the Role that ships for it and nothing more.
+"""Every source in the daemon, with the Role of the project for it and no other permission.
 
-Scope: which way it is, why, and that the files follow it. What each object says is tested with the sources; DNS that
-fails is in ``test_dns_daemon``, and DNS in place of an API server that is away in ``test_fallback``.
+Scope: which source is active, why, and that the files follow it. How objects are read is tested with the sources;
+failures of DNS are in ``test_dns_daemon``, and the fallback to DNS is in ``test_fallback``.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ from tests.real import scene
 from tests.real.sidecar import FILES, ROLE, Sidecar
 
 CAPACITY = 1000
-"""Addresses that the controller leaves in an Endpoints object (pkg/controller/endpoint, ``maxCapacity``)."""
+"""Addresses that the controller keeps in an Endpoints object (pkg/controller/endpoint, ``maxCapacity``)."""
 
 AT_ONCE = 16
-"""Pods that are made at the same time."""
+"""Pods that are created at the same time."""
 
 CONTROLLERS_SECONDS = 40.0
 """For the controller to see a thousand pods, on a machine that is busy with other tests."""
@@ -34,14 +34,14 @@ async def run_two(admin: Api, namespace: str) -> None:
 
 
 def in_every_file(*addresses: str) -> dict[str, list[str]]:
-    """What ``Sidecar.read`` finds if all files name these."""
+    """What ``Sidecar.read`` finds if all files have these members."""
     return {form: [f"{address}:8080" for address in addresses] for form in FILES}
 
 
-async def test_endpoints_are_followed_with_the_right_to_one_object(
+async def test_endpoints_need_permission_for_one_object_only(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """The Role names the object; the files are those of EndpointSlices but for what Endpoints do not tell."""
+    """The Role names the object; the files are those of EndpointSlices, without what Endpoints do not have."""
     access = await scene.admit(control_plane, namespace, tmp_path, roles=[scene.ENDPOINTS_ROLE])
     await run_two(admin, namespace)
     mark = control_plane.audit_mark()
@@ -61,10 +61,10 @@ async def test_endpoints_are_followed_with_the_right_to_one_object(
     assert all("fieldSelector=metadata.name%3Dapp" in event.uri for event in seen)
 
 
-async def test_endpoints_beyond_a_thousand_are_truncated_and_said(
+async def test_endpoints_beyond_a_thousand_are_reported_as_truncated(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """A thousand are named, with a warning in /status, the metrics and the log, until there are no more than that."""
+    """A thousand are listed, with a warning in /status, the metrics and the log until there are no more than that."""
     access = await scene.admit(control_plane, namespace, tmp_path, roles=[scene.ENDPOINTS_ROLE])
     await objects.ensure_node(admin)
 
@@ -95,7 +95,7 @@ async def test_endpoints_beyond_a_thousand_are_truncated_and_said(
 async def test_pods_are_followed_by_their_labels(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """No Service is needed; who gets another label leaves, and so does who gets onto another node."""
+    """No Service is needed; a pod leaves when its label or its node no longer matches."""
     access = await scene.admit(control_plane, namespace, tmp_path, roles=[scene.PODS_ROLE])
     await objects.run_pods(admin, namespace, {"web-0": "10.1.0.1", "web-1": "10.1.0.2"})
     other = objects.pod("web-2", namespace, node_name="another")
@@ -123,7 +123,7 @@ async def test_pods_are_followed_by_their_labels(
 async def test_dns_is_followed_without_the_api_server(
     cluster_dns: CoreDns, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar], port: str
 ) -> None:
-    """No kubeconfig, no ServiceAccount: the ready pods of a headless Service, by A and AAAA or by SRV records."""
+    """Without kubeconfig and ServiceAccount: the ready pods of a headless Service, by A and AAAA or by SRV records."""
     await run_two(admin, namespace)
     options = (f"--service=app.{namespace}", "--source=dns", f"--port={port}", "--pod-ip=10.1.0.2")
     one = sidecar(tmp_path, None, *options, *scene.ask_dns(cluster_dns))
@@ -137,10 +137,10 @@ async def test_dns_is_followed_without_the_api_server(
     scene.figure(f"port {port}: a leave was in the files after {seconds:.1f} s, TTL {scene.TTL} s")
 
 
-async def test_auto_takes_endpoints_until_it_may_read_slices(
+async def test_auto_uses_endpoints_until_slices_may_be_read(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """With the Role for Endpoints alone it uses them and says why; slices take over when their Role is bound."""
+    """With only the Role for Endpoints it uses them and reports why; once their Role is bound, it uses slices."""
     access = await scene.admit(control_plane, namespace, tmp_path, roles=[scene.ENDPOINTS_ROLE])
     await run_two(admin, namespace)
     one = sidecar(tmp_path, access.kubeconfig, "--service=app")
@@ -171,7 +171,7 @@ async def test_auto_takes_endpoints_until_it_may_read_slices(
     await one.until(lambda: one.holds(in_every_file("10.1.0.2")))
 
 
-async def test_auto_takes_dns_where_it_may_read_nothing(
+async def test_auto_uses_dns_without_any_role(
     control_plane: ControlPlane,
     cluster_dns: CoreDns,
     admin: Api,
@@ -179,7 +179,7 @@ async def test_auto_takes_dns_where_it_may_read_nothing(
     tmp_path: Path,
     sidecar: type[Sidecar],
 ) -> None:
-    """Without any Role, the members are those of DNS, and the reason names all that is missing."""
+    """The members are those of DNS, and the reason names every missing permission."""
     access = await scene.admit(control_plane, namespace, tmp_path, roles=[])
     await run_two(admin, namespace)
     one = sidecar(tmp_path, access.kubeconfig, "--service=app", "--port=8080", *scene.ask_dns(cluster_dns))
@@ -198,5 +198,5 @@ async def test_auto_takes_dns_where_it_may_read_nothing(
 
 
 def active(one: Sidecar, source: str) -> float:
-    """Whether that way is believed, by the metrics."""
+    """Whether that source is active, according to the metrics."""
     return one.metric("membership_source_active", source=source)

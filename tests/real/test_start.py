@@ -1,7 +1,7 @@
-"""Starts: with the API server away, after a crash, and with a memory that the cluster does not share.
+"""Starts: with the API server down, after a crash, and with a checkpoint that the cluster has not reached.
 
-Scope: the first publication of a process, and that it never goes behind what its predecessor published. What happens
-to a running one is in ``test_outage``.
+Scope: the first publication of a process, which is never older than what the previous process published. Running
+processes are in ``test_outage``.
 """
 
 import asyncio
@@ -22,41 +22,41 @@ from tests.real.relay import Relay
 from tests.real.sidecar import FILES, Sidecar
 
 FUTURE = 10**6
-"""Revisions that an etcd which was restored from a backup may have lost."""
+"""Revisions that are lost when etcd is restored from a backup."""
 
 FUTURE_SECONDS = 30.0
-"""It is asked three times, waits 3 s itself each time, and is given backoff between."""
+"""Three requests of 3 s each, with backoff between them."""
 
 
 @pytest.fixture
 async def relay(control_plane: ControlPlane) -> AsyncIterator[Relay]:
-    """The way to the API server, open."""
+    """The relay to the API server, open."""
     async with Relay(control_plane.port, port=free_port()) as relay:
         yield relay
 
 
 def number_of(addresses: list[str]) -> int:
-    """Which of the sets of ``churn`` it is."""
+    """The number of the set of ``churn`` in the file."""
     *_, high, low = addresses[0].split(".")
     return int(high) * 250 + int(low)
 
 
 async def churn(api: Api, namespace: str) -> None:
-    """Count up in the address of the only member, until cancelled."""
+    """Count up in the address of the only member until cancelled."""
     for number in itertools.count(1):
         await scene.write_members(api, namespace, [f"10.1.{number // 250}.{number % 250}"])
 
 
 def lists(control_plane: ControlPlane, namespace: str, since: int = 0) -> list[AuditEvent]:
-    """The LISTs of the sidecar."""
+    """The LIST requests of the sidecar."""
     events = control_plane.audit(since=since, user=scene.user(namespace))
     return [event for event in scene.requests(events) if event.verb == "list"]
 
 
-async def test_nothing_is_published_before_the_api_server_answers(
+async def test_nothing_is_published_before_the_api_server_responds(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar], relay: Relay
 ) -> None:
-    """With the API server away there is no file, /readyz is 503 and the reason is told; then comes the first file."""
+    """While it is down there is no file, and /readyz is 503 with the reason; then the first file is written."""
     access = await scene.admit(control_plane, namespace, tmp_path, server=relay.url)
     await admin.create(objects.service("web", namespace, selector=None))
     await scene.write_members(admin, namespace, ["10.1.0.1"])
@@ -79,29 +79,29 @@ async def test_nothing_is_published_before_the_api_server_answers(
     await one.stop()
 
 
-async def test_start_timeout_ends_it_when_nothing_ever_answers(
+async def test_the_start_timeout_ends_the_sidecar_if_nothing_responds(
     control_plane: ControlPlane, namespace: str, tmp_path: Path, sidecar: type[Sidecar], relay: Relay
 ) -> None:
-    """Exit code 1, a message with the option and the reason, and no file."""
+    """With exit code 1, a message with the option and the reason, and no file."""
     access = await scene.admit(control_plane, namespace, tmp_path, server=relay.url)
     await relay.close()
     one = sidecar(tmp_path, access.kubeconfig, "--service=web", "--start-timeout=2s")
     one.spawn()
     assert await one.wait() == 1
-    assert one.complaints.read_text().startswith(
+    assert one.stderr.read_text().startswith(
         f"membership-sidecar: No complete answer within --start-timeout: {relay.url} cannot be reached"
     )
     assert one.stamps() == {}
     await relay.open()
 
 
-async def test_restart_goes_on_from_where_its_predecessor_was(
+async def test_a_restart_continues_from_the_checkpoint(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """Killed while members change, its successor asks for nothing older than what was published, and never shows it."""
+    """Killed while members change, the next process neither requests nor publishes an older state."""
     access = await scene.admit(control_plane, namespace, tmp_path)
     await admin.create(objects.service("web", namespace, selector=None))
-    # Without settling, so that the files are always close behind the API server.
+    # Without a settle time, so that the files are always close behind the API server.
     one = sidecar(tmp_path, access.kubeconfig, "--service=web", "--settle=0s", "--settle-max=0s")
     churning = asyncio.create_task(churn(admin, namespace))
     await one.start()
@@ -123,10 +123,10 @@ async def test_restart_goes_on_from_where_its_predecessor_was(
     churning.cancel()
 
 
-async def test_restart_with_the_same_members_touches_no_file(
+async def test_a_restart_with_the_same_members_changes_no_file(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """Same members, same inode and mtime: a reader cannot tell that the sidecar was killed."""
+    """Same inode and mtime: a reader does not notice that the sidecar was killed."""
     access = await scene.admit(control_plane, namespace, tmp_path)
     await admin.create(objects.service("web", namespace, selector=None))
     await scene.write_members(admin, namespace, ["10.1.0.1", "10.1.0.2"])
@@ -141,10 +141,10 @@ async def test_restart_with_the_same_members_touches_no_file(
     assert one.stamps() == before
 
 
-async def test_future_that_the_cluster_has_lost_is_given_up(
+async def test_a_checkpoint_that_the_cluster_has_lost_is_given_up(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar]
 ) -> None:
-    """With a checkpoint that the API server has not reached, it asks in vain three times and then takes what there is."""
+    """If the API server has not reached the checkpoint after three requests, the sidecar accepts the current state."""
     access = await scene.admit(control_plane, namespace, tmp_path)
     await admin.create(objects.service("web", namespace, selector=None))
     await scene.write_members(admin, namespace, ["10.1.0.1"])

@@ -1,7 +1,7 @@
-"""Tokens are replaced while the sidecar runs, and it goes on with the new one.
+"""Tokens are replaced while the sidecar runs, and it continues with the new one.
 
-Scope: a token file that changes under a running sidecar, with a connection that breaks when the old token is worth
-nothing any more. What a kubeconfig can hold besides is kubernetes-asyncio's business.
+Scope: a token file that changes while the sidecar runs, with a connection that breaks when the old token is no longer
+valid. Other credentials in a kubeconfig are the business of kubernetes-asyncio.
 """
 
 import asyncio
@@ -23,20 +23,20 @@ from tests.real.sidecar import FILES, ROLE, Sidecar
 
 @pytest.fixture
 async def relay(control_plane: ControlPlane) -> AsyncIterator[Relay]:
-    """The wire to cut."""
+    """The relay to cut."""
     async with Relay(control_plane.port, port=free_port()) as relay:
         yield relay
 
 
 async def revoke(control_plane: ControlPlane, admin: Api, token: RevocableToken) -> None:
-    """Revoke the token and wait until the API server has forgotten that it was good."""
+    """Revoke the token, and wait until the API server no longer has it in its cache of valid tokens."""
     await token.revoke(admin)
     async with asyncio.timeout(2 * REVOCATION_SECONDS), control_plane.api(token.token) as api:
         while True:
             try:
                 await api.list("EndpointSlice", token.namespace)
             except ApiError as error:
-                assert error.code == 401  # noqa: PT017 - that is what is waited for
+                assert error.code == 401  # noqa: PT017 - the error that is waited for
                 return
             await asyncio.sleep(0.1)
 
@@ -44,7 +44,7 @@ async def revoke(control_plane: ControlPlane, admin: Api, token: RevocableToken)
 async def follow(
     control_plane: ControlPlane, admin: Api, token: RevocableToken, directory: Path, make: type[Sidecar], server: str
 ) -> tuple[Sidecar, Path]:
-    """A sidecar that watches a Service with one member with that token, and its token file."""
+    """A sidecar with that token that watches a Service with one member, and its token file."""
     await admin.create(objects.service("web", token.namespace, selector=None))
     await scene.write_members(admin, token.namespace, ["10.1.0.1"])
     access = scene.write_pass(control_plane, token.namespace, directory, token.token, server=server)
@@ -60,15 +60,15 @@ def accepted(one: Sidecar) -> float:
 
 
 def of_sidecar(control_plane: ControlPlane, namespace: str, since: int) -> list[AuditEvent]:
-    """Its requests, those with a bad token too, which are nobody's to the API server."""
+    """Its requests, including those with an invalid token, which the API server ascribes to nobody."""
     events = [event for event in control_plane.audit(since=since) if event.user_agent.startswith("membership-sidecar")]
     return [event for event in scene.requests(events) if f"/namespaces/{namespace}/" in event.uri]
 
 
-async def test_rotated_token_is_read_when_the_old_one_is_refused(
+async def test_a_rotated_token_is_read_when_the_old_one_is_refused(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar], relay: Relay
 ) -> None:
-    """One 401, the file is read, one watch from where it was: no list, no pause, and no change is missed."""
+    """After one 401 the file is read and the watch continues: no list, no pause, and no change is missed."""
     await create_service_account(admin, namespace, scene.ACCOUNT, ROLE)
     old = await revocable_token(admin, namespace, scene.ACCOUNT)
     new = await revocable_token(admin, namespace, scene.ACCOUNT)
@@ -88,10 +88,10 @@ async def test_rotated_token_is_read_when_the_old_one_is_refused(
     await one.stop()
 
 
-async def test_empty_token_file_keeps_the_old_token(
+async def test_an_empty_token_file_keeps_the_old_token(
     control_plane: ControlPlane, admin: Api, namespace: str, tmp_path: Path, sidecar: type[Sidecar], relay: Relay
 ) -> None:
-    """While the file is being written it may be empty: the files stay, and it goes on once there is a token again."""
+    """It may be empty while it is written: the outputs stay, and the sidecar continues with the next token."""
     await create_service_account(admin, namespace, scene.ACCOUNT, ROLE)
     old = await revocable_token(admin, namespace, scene.ACCOUNT)
     new = await revocable_token(admin, namespace, scene.ACCOUNT)
@@ -111,6 +111,6 @@ async def test_empty_token_file_keeps_the_old_token(
     assert one.failing() == ""
     requests = of_sidecar(control_plane, namespace, mark)
     assert {event.verb for event in requests} == {"watch"}
-    # An empty token sent as none at all would make it somebody else, "system:anonymous", who is forbidden (403).
+    # An empty token, sent as none, would be a request of "system:anonymous", which is forbidden (403).
     assert {event.code for event in requests} == {200, 401}
     await one.stop()

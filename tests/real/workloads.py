@@ -1,4 +1,4 @@
-"""Pods as their controllers make them, for which a test is the kubelet; and pods that do not go when they should."""
+"""Pods created by controllers, for which the test acts as the kubelet; and pods that a finalizer keeps."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,11 +7,11 @@ from tests.cluster import objects
 from tests.cluster.api import Api, Json
 
 PATIENCE = 20.0
-"""Seconds for controllers on a busy machine; a failure, never the way to success."""
+"""Seconds for controllers on a busy machine; only a failing test takes as long."""
 
 
 def workload(kind: str, name: str, namespace: str, version: str = "1", **spec: object) -> Json:
-    """A workload of the pods that ``objects.pod`` makes, labelled with a version."""
+    """A workload of pods like those of ``objects.pod``, labelled with a version."""
     labels = {**objects.LABELS, "version": version}
     template = {"metadata": {"labels": labels}, "spec": objects.pod("x", namespace)["spec"]}
     del template["spec"]["nodeName"]
@@ -20,7 +20,7 @@ def workload(kind: str, name: str, namespace: str, version: str = "1", **spec: o
 
 
 async def eventually(look: Callable[[], Awaitable[list[Json]]], count: int) -> list[Json]:
-    """So many of what *look* finds, once the controllers have made them."""
+    """Wait until *look* finds this number of objects, and return them."""
     async with asyncio.timeout(PATIENCE):
         while len(found := await look()) != count:
             await asyncio.sleep(0.02)
@@ -28,7 +28,7 @@ async def eventually(look: Callable[[], Awaitable[list[Json]]], count: int) -> l
 
 
 async def run_all(admin: Api, namespace: str, count: int, *, version: str = "1", ready: bool = True) -> list[Json]:
-    """Let the pods of that version run, once their controller has made so many."""
+    """Make the pods of that version running and ready once their controller has created this number."""
 
     async def of_version() -> list[Json]:
         items: list[Json] = (await admin.list("Pod", namespace, labelSelector=f"version={version}"))["items"]
@@ -42,6 +42,6 @@ async def run_all(admin: Api, namespace: str, count: int, *, version: str = "1",
 
 
 def held(body: Json) -> Json:
-    """The pod, with somebody who must agree to its end."""
+    """The pod with a finalizer, which delays its deletion."""
     body["metadata"]["finalizers"] = ["example.com/hold"]
     return body

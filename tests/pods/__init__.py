@@ -1,4 +1,4 @@
-"""In real pods: what the README and the examples promise, on a node with a kubelet, with the image that users build.
+"""What the README and the examples promise, in real pods on a node with a kubelet, with the image that users build.
 
-Nothing here is told from a manifest: a test looks at what runs. The manifests are those of ``deploy``.
+The tests look at what runs and not at manifests. The manifests are those of ``deploy``.
 """

@@ -1,4 +1,4 @@
-"""A Service that never rests, and a reader of a pod's files that never does either."""
+"""A Service that changes all the time, and a reader that reads a pod's files all the time."""
 
 import asyncio
 import json
@@ -26,27 +26,27 @@ OUTPUT = " ".join(f"{form}=/membership/{name}" for form, name in FILES.items())
 
 
 def members(state: int, namespace: str) -> Json:
-    """The service in a state, as ``tight_loop`` expects it: the port of every member is the state's number."""
+    """The service in a numbered state, as ``tight_loop`` expects it: the port of every member is the number."""
     endpoints = [objects.endpoint(f"10.0.0.{number + 1}") for number in range(size(state))]
     return objects.endpoint_slice("app-1", namespace, endpoints, service="app", ports={"member": state})
 
 
 @dataclass
 class Churn:
-    """What was changed, and what was read."""
+    """What was written, and what was read."""
 
     state: int = 0
     reads: int = 0
     states: int = 0
-    """How many different states the reader saw."""
+    """The number of different states that the reader saw."""
 
 
 @asynccontextmanager
 async def churning(scene: Scene, pod: str) -> AsyncIterator[Churn]:
-    """Until the end of the block, change the service all the time and read the pod's files as fast as possible.
+    """Until the end of the block, change the service continually and read the pod's files as fast as possible.
 
     Raises:
-        AssertionError: if a file was torn, missing or older than what was read before.
+        AssertionError: if a file was incomplete, missing or older than what was read before.
     """
     volume = await scene.volume(pod)
     files = [f"{form}={volume / name}" for form, name in FILES.items()]

@@ -1,4 +1,4 @@
-"""What the tests of this directory share: the node has the images, and every test a namespace of its own on it."""
+"""What the tests of this directory share: a node with the images, and a namespace for each test."""
 
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
@@ -11,11 +11,11 @@ from tests.images import catalogue
 from tests.pods.scene import Scene, until
 
 START_SECONDS = 240
-"""For the first test: the node, and the image of the code as it is now."""
+"""For the first test, which starts the node and builds the image of the current code."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the tests of this directory the time that pods take."""
+    """Allow the tests of this directory the time that pods take."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.timeout(START_SECONDS))
@@ -31,17 +31,17 @@ def loaded_node(node: Node) -> Node:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add to the report of a failure what the cluster has to say about it."""
+    """Add the state of the cluster to the report of a failure."""
     report = yield
     scene = getattr(item, "funcargs", {}).get("scene")
     if report.failed and report.when == "call" and isinstance(scene, Scene):
-        report.sections.append(("cluster", scene.story()))
+        report.sections.append(("cluster", scene.description()))
     return report
 
 
 @pytest.fixture
 async def scene(loaded_node: Node, tmp_path: Path) -> AsyncIterator[Scene]:
-    """A fresh namespace, and how to work in it. Its pods are gone afterwards, without a farewell."""
+    """A new namespace, and how to work in it. Its pods are killed afterwards."""
     async with loaded_node.control_plane.admin() as api:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": "test-"}}
         namespace = str((await api.create(body))["metadata"]["name"])
@@ -54,6 +54,6 @@ async def scene(loaded_node: Node, tmp_path: Path) -> AsyncIterator[Scene]:
 
 
 async def has_account(api: Api, namespace: str) -> bool:
-    """Whether pods can be made in the namespace."""
+    """Whether pods can be created in the namespace."""
     accounts = await api.list("ServiceAccount", namespace)
     return any(item["metadata"]["name"] == "default" for item in accounts["items"])

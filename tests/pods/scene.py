@@ -1,4 +1,4 @@
-"""A namespace on the node: how to put pods there, and what can be seen of them from outside."""
+"""A namespace on the node: how to create pods in it, and what can be seen of them from outside."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from tests.cluster.programs import answer
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
 SIDECAR = "membership-sidecar"
-"""The container's name."""
+"""The name of the container."""
 
 PORT = 9466
 
@@ -34,10 +34,10 @@ PATIENCE = 60.0
 
 
 async def until(what: str, holds: Callable[[], Awaitable[bool]], *, seconds: float = PATIENCE) -> float:
-    """Wait until it holds; the seconds that it took.
+    """Wait until the condition holds, and return the seconds that it took.
 
     Raises:
-        AssertionError: that it did not come to pass in time.
+        AssertionError: if it does not hold in time.
     """
     started = time.monotonic()
     while not await holds():
@@ -56,12 +56,12 @@ class Scene:
     directory: Path
 
     def apply(self, *resources: Path, component: Path | None = None, **settings: str) -> None:
-        """Apply folders or manifests, as a user's own kustomization has them.
+        """Apply folders or manifests in a kustomization, as a user would.
 
         Args:
-            resources: What is applied.
-            component: Of ``deploy``, which adds the sidecar.
-            settings: The sidecar's, without ``MEMBERSHIP_`` and in small letters.
+            resources: The folders or manifests.
+            component: The component of ``deploy`` that adds the sidecar.
+            settings: The sidecar's variables, without ``MEMBERSHIP_`` and in lower case.
         """
         here = self.directory
         content: Json = {
@@ -76,13 +76,13 @@ class Scene:
         self.node.kubectl("apply", "--kustomize", here)
 
     def run(self, workload: Json, behind: Json, component: str = "component", **settings: str) -> None:
-        """Apply a workload of the test's own and its Service, with the sidecar that ships.
+        """Apply a workload and its Service, with the sidecar of the project.
 
         Args:
-            workload: Gets the sidecar.
-            behind: The Service, which the sidecar follows unless it is told otherwise.
+            workload: The workload, which gets the sidecar.
+            behind: The Service, which the sidecar follows unless the settings name another.
             component: The folder of ``deploy`` that adds the sidecar.
-            settings: The sidecar's, as in ``apply``.
+            settings: The sidecar's variables, as in ``apply``.
         """
         manifest = self.directory / "workload.yaml"
         manifest.write_text(yaml.safe_dump_all([behind, workload]))
@@ -90,21 +90,21 @@ class Scene:
         self.apply(manifest, component=DEPLOY / component, **given)
 
     async def write_members(self, *addresses: str) -> None:
-        """Let these be the endpoints of the Service ``app``, which has no selector."""
+        """Make these the endpoints of the Service ``app``, which has no selector."""
         endpoints = [objects.endpoint(address) for address in addresses]
         body = objects.endpoint_slice("app-1", self.namespace, endpoints, service="app")
         await objects.write_endpoint_slice(self.api, body)
 
     async def scale(self, name: str, replicas: int) -> None:
-        """Tell the StatefulSet how many there shall be."""
+        """Scale the StatefulSet."""
         await self.api.patch("StatefulSet", name, {"spec": {"replicas": replicas}}, self.namespace)
 
     async def pods(self) -> dict[str, Json]:
-        """The pods by their names, those that are ending among them."""
+        """All pods by name, including terminating ones."""
         return {pod["metadata"]["name"]: pod for pod in (await self.api.list("Pod", self.namespace))["items"]}
 
     async def pod(self, name: str) -> Json:
-        """One of them."""
+        """The pod of that name."""
         return await self.api.get("Pod", name, self.namespace)
 
     async def containers(self, name: str) -> dict[str, Json]:
@@ -129,7 +129,7 @@ class Scene:
         await until(f"the sidecar of {name} serves its status", serves)
 
     async def until_ready(self, *names: str, seconds: float = PATIENCE) -> float:
-        """Wait until exactly these pods are there, and all are ready."""
+        """Wait until exactly these pods exist, and all are ready."""
 
         async def ready() -> bool:
             pods = await self.pods()
@@ -138,7 +138,7 @@ class Scene:
         return await until(f"{', '.join(names)} are ready", ready, seconds=seconds)
 
     async def restarts(self) -> dict[str, int]:
-        """The containers that were restarted, as pod/container, and how often."""
+        """The containers that were restarted, as pod/container, with the number of restarts."""
         return {
             f"{pod}/{container}": status["restartCount"]
             for pod, body in (await self.pods()).items()
@@ -147,32 +147,32 @@ class Scene:
         }
 
     async def get(self, pod: str, path: str, port: int = PORT) -> bytes | None:
-        """What the pod answers, None if it is not 200."""
+        """The pod's response to a GET; None unless it is 200."""
         address = (await self.pod(pod))["status"].get("podIP")
         return await asyncio.to_thread(answer, f"http://{address}:{port}{path}") if address else None
 
     async def status(self, pod: str) -> Json:
-        """What the pod's sidecar says of itself, empty if it does not answer."""
+        """The status of the pod's sidecar; empty if it does not respond."""
         body = await self.get(pod, "/status")
         return cast("Json", json.loads(body)) if body else {}
 
     async def volume(self, pod: str, volume: str = "membership") -> Path:
-        """The shared directory, as it is outside the pod."""
+        """The path of the shared directory outside the pod."""
         uid = (await self.pod(pod))["metadata"]["uid"]
         pods = self.node.machine.directory / "lib" / "kubelet" / "pods"
         return pods / str(uid) / "volumes" / "kubernetes.io~empty-dir" / volume
 
     async def members(self, pod: str) -> list[Json]:
-        """What the pod's file has."""
+        """The members in the pod's file."""
         file = await self.volume(pod) / "members.json"
         return list(json.loads(file.read_bytes())["members"]) if file.exists() else []
 
     def log(self, pod: str, container: str, *options: str) -> str:
-        """What the container has written."""
+        """The log of the container."""
         return self.node.kubectl("logs", f"--namespace={self.namespace}", pod, f"--container={container}", *options)
 
     async def found(self, pod: str, container: str = "main") -> list[str]:
-        """The addresses in the file that the container has printed as it was started (``workload.READ_FIRST``)."""
+        """The addresses in the file that the container printed when it started (``workload.READ_FIRST``)."""
 
         async def printed() -> bool:
             return self.log(pod, container).endswith("]}\n")
@@ -181,25 +181,25 @@ class Scene:
         return [member["address"] for member in json.loads(self.log(pod, container))["members"]]
 
     def inside(self, pod: str, container: str, *command: str) -> str:
-        """Run a command in the container; what it prints."""
+        """Run a command in the container and return its output."""
         where = (f"--namespace={self.namespace}", pod, f"--container={container}")
         return self.node.kubectl("exec", *where, "--", *command)
 
-    def story(self) -> str:
+    def description(self) -> str:
         """Everything that may explain a failure."""
         kubectl, here = self.node.kubectl, f"--namespace={self.namespace}"
-        told = [kubectl("get", "pods", here, "--output=wide"), kubectl("get", "events", here)]
+        parts = [kubectl("get", "pods", here, "--output=wide"), kubectl("get", "events", here)]
         for pod in kubectl("get", "pods", here, "--output=name").split():
-            told.append(kubectl("describe", here, pod))
+            parts.append(kubectl("describe", here, pod))
             names = "jsonpath={.spec.initContainers[*].name} {.spec.containers[*].name}"
             containers = kubectl("get", here, pod, f"--output={names}").split()
-            told += [f"{container} of {pod} says:\n{self._last_words(pod, container)}" for container in containers]
-        return "\n".join(told)
+            parts += [f"log of {container} in {pod}:\n{self._end_of_log(pod, container)}" for container in containers]
+        return "\n".join(parts)
 
-    def _last_words(self, pod: str, container: str) -> str:
+    def _end_of_log(self, pod: str, container: str) -> str:
         try:
             return self.log(pod, container, "--tail=40")
-        except KubectlFailed as error:  # one that has not been started has no log
+        except KubectlFailed as error:  # a container that has not been started has no log
             return str(error)
 
     async def kill(self, pod: str, container: str) -> None:
@@ -207,11 +207,11 @@ class Scene:
         self.node.ctr("tasks", "kill", "--signal=SIGKILL", await self.container_id(pod, container))
 
     async def container_id(self, pod: str, container: str) -> str:
-        """The container's id, as the runtime knows it."""
+        """The id of the container in the runtime."""
         return str((await self.containers(pod))[container]["containerID"]).removeprefix("containerd://")
 
     def api_server_away(self) -> AbstractContextManager[None]:
-        """Until the end of the block, the API server refuses the connections of pods; the kubelet still has it."""
+        """Until the end of the block, connections of pods to the API server are refused; the kubelet's are not."""
         return _refused(self.node)
 
 
@@ -223,7 +223,7 @@ def statuses(pod: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def is_ready(pod: Json) -> bool:
-    """Whether it is, and is not about to end."""
+    """Whether the pod is ready and not terminating."""
     conditions = {item["type"]: item["status"] for item in pod["status"].get("conditions", [])}
     return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
 
@@ -231,7 +231,7 @@ def is_ready(pod: Json) -> bool:
 @contextmanager
 def _refused(node: Node) -> Iterator[None]:
     rule = f"ip saddr {node.machine.addresses.pods} ip daddr {OWN_SERVICE} meta l4proto tcp reject with tcp reset"
-    chain = "type filter hook prerouting priority raw;"  # before kube-proxy makes another address of that
+    chain = "type filter hook prerouting priority raw;"  # before kube-proxy replaces the address
     node.machine.run("nft", f"table ip away {{ chain away {{ {chain} {rule}; }}; }}")
     try:
         yield

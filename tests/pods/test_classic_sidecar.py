@@ -1,6 +1,6 @@
-"""Clusters without native sidecars: an init container waits for the first file, an ordinary one keeps it true.
+"""Clusters without native sidecars: an init container waits for the first file, a container keeps it up to date.
 
-Scope: the order of the two, and of main. That the manifests are accepted is tested without pods.
+Scope: the order of these containers and main. That the manifests are accepted is tested without pods.
 """
 
 from http import HTTPStatus
@@ -14,7 +14,7 @@ GATE = "membership-once"
 
 
 async def until_answered(scene: Scene) -> None:
-    """Wait until the gate has the API server's answer, and watches."""
+    """Wait until the gate has a list from the API server, and watches."""
     account = f"system:serviceaccount:{scene.namespace}:default"
     audit = scene.node.control_plane.audit
 
@@ -25,12 +25,12 @@ async def until_answered(scene: Scene) -> None:
 
 
 async def addresses(scene: Scene) -> list[str]:
-    """Those in the pod's file."""
+    """The addresses in the pod's file."""
     return [member["address"] for member in await scene.members("app-0")]
 
 
-async def test_gate_holds_main_and_the_container_keeps_the_file_true(scene: Scene) -> None:
-    """While the answer has no members, main is not started; it finds the first file, which then follows the members."""
+async def test_the_gate_holds_main_until_the_first_file(scene: Scene) -> None:
+    """Without members main is not started; then it finds the first file, which is kept up to date."""
     service = objects.service("app", scene.namespace, selector=None)
     scene.run(stateful_set(READ_FIRST), service, "component-classic")
     await until_answered(scene)

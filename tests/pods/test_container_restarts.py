@@ -1,6 +1,6 @@
-"""A container of the pod dies: the files stay true, and the other container does not notice.
+"""A container of the pod is killed: the files stay correct, and the other container is not affected.
 
-Scope: what the kubelet does about a death, and what the sidecar makes of it. Kills at every moment of a publication are
+Scope: how the kubelet restarts a container, and what the sidecar then does. Kills at every moment of a publication are
 in ``test_crash``.
 """
 
@@ -19,11 +19,11 @@ for _ in range(60):
         time.sleep(60)
 time.sleep(60)
 """
-"""Many small programs of 4 MiB each: none of them is as large as the sidecar, which the kernel therefore chooses."""
+"""Many small programs of 4 MiB each: the kernel kills the sidecar because it is larger than each of them."""
 
 SEEN = 5
-"""Different states that the reader saw at least, else what it did not find means little. On a quiet machine it sees
-dozens; on a busy one the sidecar writes, and the reader reads, one state of many."""
+"""The minimum number of states that the reader must see, or the test proves little. On an idle machine it sees dozens,
+on a busy one the sidecar and the reader skip many."""
 
 
 async def run(scene: Scene) -> None:
@@ -35,7 +35,7 @@ async def run(scene: Scene) -> None:
 
 
 async def until_restarted(scene: Scene, container: str) -> float:
-    """Wait until the container has been started again, and runs."""
+    """Wait until the container has been restarted and runs."""
 
     async def restarted() -> bool:
         status = (await scene.containers("app-0"))[container]
@@ -45,7 +45,7 @@ async def until_restarted(scene: Scene, container: str) -> float:
 
 
 async def until_followed(scene: Scene, state: int) -> None:
-    """Wait until the pod's file has a state that is at least as new."""
+    """Wait until the pod's file has this state or a newer one."""
 
     async def followed() -> bool:
         return int((await scene.members("app-0"))[0]["port"]) >= state
@@ -53,8 +53,8 @@ async def until_followed(scene: Scene, state: int) -> None:
     await until(f"the file has state {state}", followed)
 
 
-async def test_killed_sidecar_comes_back(scene: Scene) -> None:
-    """Killed -9 amid changes, it is started again; no file vanished or went back; main was not restarted."""
+async def test_a_killed_sidecar_is_restarted(scene: Scene) -> None:
+    """Killed during changes, it is restarted; no file vanished or went back in time, and main was not restarted."""
     await run(scene)
     async with churning(scene, "app-0") as churn:
         await until_followed(scene, 20)
@@ -68,8 +68,8 @@ async def test_killed_sidecar_comes_back(scene: Scene) -> None:
     assert (await scene.containers("app-0"))[SIDECAR]["lastState"]["terminated"]["exitCode"] == 137
 
 
-async def test_sidecar_without_memory_comes_back(scene: Scene) -> None:
-    """Killed by the kernel for want of memory amid changes, it is started again; the files and main are unharmed."""
+async def test_a_sidecar_out_of_memory_is_restarted(scene: Scene) -> None:
+    """Killed by the kernel during changes, it is restarted; the files and main are not affected."""
     await run(scene)
     async with churning(scene, "app-0") as churn:
         await until_followed(scene, 20)
@@ -84,8 +84,8 @@ async def test_sidecar_without_memory_comes_back(scene: Scene) -> None:
     assert (await scene.containers("app-0"))[SIDECAR]["lastState"]["terminated"]["reason"] == "OOMKilled"
 
 
-async def test_killed_main_leaves_the_sidecar_alone(scene: Scene) -> None:
-    """Main is started again; the sidecar goes on, and with the same members the files are the very same."""
+async def test_a_killed_main_container_does_not_affect_the_sidecar(scene: Scene) -> None:
+    """Main is restarted, the sidecar is not, and with the same members the files are not rewritten."""
     await run(scene)
     file = await scene.volume("app-0") / "members.json"
     sidecar, before = await scene.container_id("app-0", SIDECAR), file.stat()

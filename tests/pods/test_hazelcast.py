@@ -1,6 +1,6 @@
-"""Hazelcast servers find each other from the file: the example, as it ships, with the released Hazelcast.
+"""Hazelcast servers find each other by the file: the example of the project with a released Hazelcast.
 
-Scope: what the servers say of their cluster. What is in the file is tested elsewhere.
+Scope: what the servers report about their cluster. The file is tested elsewhere.
 """
 
 from tests.pods.scene import DEPLOY, Scene, until
@@ -14,7 +14,7 @@ def names(size: int) -> list[str]:
 
 
 async def until_cluster_of(scene: Scene, size: int) -> float:
-    """Wait until every pod is ready, and says that its cluster has that many members."""
+    """Wait until every pod is ready and reports a cluster of that many members."""
     seconds = await scene.until_ready(*names(size), seconds=120)
 
     async def agreed() -> bool:
@@ -24,8 +24,8 @@ async def until_cluster_of(scene: Scene, size: int) -> float:
     return seconds + await until(f"a cluster of {size}", agreed)
 
 
-async def test_cluster_forms_shrinks_and_grows(scene: Scene) -> None:
-    """From 1 to 2 to 4 pods there is one cluster, none starts twice; of 4, 2 remain; a fresh pod joins those."""
+async def test_a_cluster_forms_shrinks_and_grows(scene: Scene) -> None:
+    """From 1 to 2 to 4 pods there is one cluster and no restart; then 2 remain; a new pod joins them."""
     scene.apply(DEPLOY / "examples" / "hazelcast")
     for size in (1, 2, 4, 2, 3):
         await scene.scale("hazelcast", size)

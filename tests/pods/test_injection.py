@@ -1,6 +1,6 @@
-"""A label is enough: the pod gets the sidecar from the API server, and works.
+"""A pod with the label gets the sidecar from the API server, and works.
 
-Scope: what runs. What exactly the API server adds, and to which pods, is tested without them.
+Scope: what runs. What the API server adds, and to which pods, is tested without pods.
 """
 
 import json
@@ -20,12 +20,12 @@ FOLDER = DEPLOY / "injection"
 LABEL = {"membership-sidecar/service": "app"}
 
 TRIES = 100
-"""A new policy is in force within a second, a try takes 0.1 s, and nothing tells when it is."""
+"""A new policy is in force within a second, which can only be seen by trying; a try takes 0.1 s."""
 
 
 @pytest.fixture(scope="module")
 def injecting_node(loaded_node: Node) -> Iterator[Node]:
-    """The node of a cluster with the policy in force, until these tests are over."""
+    """The node of a cluster with the policy in force until the end of these tests."""
     kubectl = loaded_node.kubectl
     probe = json.dumps(bare_pod("probe", "default", labels=LABEL))
     kubectl("apply", "--kustomize", FOLDER)
@@ -42,14 +42,14 @@ def injecting_node(loaded_node: Node) -> Iterator[Node]:
 
 
 def apply_rights(scene: Scene) -> None:
-    """What a user applies beside the policy: the rights, and the Service, here without a selector."""
+    """Apply what a user needs beside the policy: the Role and the Service, here without a selector."""
     service = scene.directory / "service.yaml"
     service.write_text(yaml.safe_dump(objects.service("app", scene.namespace, selector=None)))
     scene.apply(DEPLOY / "rbac", service)
 
 
 def with_lists() -> Json:
-    """The spec of a pod that has all lists, its account's token, and an init container that reads the file, too."""
+    """The spec of a pod with all lists, its account's token, and an init container that reads the file as well."""
     first = container("cat /membership/members.json", "first")
     first["volumeMounts"] = [{"name": "membership", "mountPath": "/membership"}]
     return {
@@ -61,8 +61,8 @@ def with_lists() -> Json:
 
 
 @pytest.mark.usefixtures("injecting_node")
-async def test_labelled_pods_get_the_sidecar_and_work(scene: Scene) -> None:
-    """Without any list of its own, or with all of them, a labelled pod starts main once the first file is there."""
+async def test_labelled_pods_run_with_the_sidecar(scene: Scene) -> None:
+    """Without any list of its own or with all of them, a labelled pod starts main once the first file exists."""
     apply_rights(scene)
     pods = {"plain": {"containers": [container(READ_FIRST)]}, "full": with_lists()}
     for name, spec in pods.items():
@@ -80,8 +80,8 @@ async def test_labelled_pods_get_the_sidecar_and_work(scene: Scene) -> None:
 
 
 @pytest.mark.usefixtures("injecting_node")
-async def test_other_pods_are_left_alone(scene: Scene) -> None:
-    """Without the label there is no sidecar; with the sidecar of the component there is no second."""
+async def test_other_pods_are_not_changed(scene: Scene) -> None:
+    """Without the label there is no sidecar; beside the sidecar of the component there is no second one."""
     await scene.api.create(bare_pod("other", scene.namespace, labels=LABELS))
     service = objects.service("app", scene.namespace, selector=None)
     scene.run(stateful_set(READ_FIRST, labels=LABELS | LABEL), service)

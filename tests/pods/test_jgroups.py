@@ -1,11 +1,11 @@
-"""JGroups members find each other from the file: the example, as it ships, with the released JGroups."""
+"""JGroups members find each other by the file: the example of the project with a released JGroups."""
 
 import re
 
 from tests.pods.scene import DEPLOY, Scene, until
 
 VIEW = re.compile(r"view.*\|\d+\] \((\d+)\)")
-"""How the program tells of a view: its creator and number, and how many members it has."""
+"""How the program prints a view: its creator and number, and the number of its members."""
 
 
 def names(size: int) -> list[str]:
@@ -14,7 +14,7 @@ def names(size: int) -> list[str]:
 
 
 async def until_view_of(scene: Scene, size: int) -> float:
-    """Wait until every pod is ready, and has said that the newest view has that many members."""
+    """Wait until every pod is ready and has printed a newest view of that many members."""
     seconds = await scene.until_ready(*names(size), seconds=120)
 
     async def agreed() -> bool:
@@ -23,8 +23,8 @@ async def until_view_of(scene: Scene, size: int) -> float:
     return seconds + await until(f"a view of {size}", agreed)
 
 
-async def test_view_grows(scene: Scene) -> None:
-    """Three pods have one view; so have four."""
+async def test_the_view_grows(scene: Scene) -> None:
+    """Three pods have one view, and so do four."""
     scene.apply(DEPLOY / "examples" / "jgroups")
     for size in (3, 4):
         await scene.scale("jgroups", size)

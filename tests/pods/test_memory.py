@@ -1,4 +1,4 @@
-"""What the sidecar costs in a pod, as the kubelet counts it."""
+"""The memory of the sidecar in a pod, as the kubelet counts it."""
 
 from pathlib import Path
 
@@ -12,11 +12,11 @@ MEMBERS, SLICE = 1000, 100
 SLICES = MEMBERS // SLICE
 
 LIMIT = 40 * 2**20
-"""Bytes of the working set at that many members."""
+"""The limit of the working set, in bytes, at that many members."""
 
 
 def endpoint(number: int, namespace: str) -> Json:
-    """An endpoint with all that the controller would say of it."""
+    """An endpoint with all fields that the controller writes."""
     name = f"app-{number:04}"
     target = {"kind": "Pod", "namespace": namespace, "name": name, "uid": f"00000000-0000-4000-8000-{number:012}"}
     place = {"nodeName": f"worker-{number % 50}", "zone": f"zone-{number % 3}"}
@@ -24,7 +24,7 @@ def endpoint(number: int, namespace: str) -> Json:
 
 
 async def write_slice(scene: Scene, number: int, *, ready: bool = True) -> None:
-    """Write the slice of that number; not ready, one endpoint in it is not."""
+    """Write the slice of that number; one endpoint in it is ready or not."""
     first = number * SLICE
     endpoints = [endpoint(first + place, scene.namespace) for place in range(SLICE)]
     endpoints[0]["conditions"] |= {"ready": ready, "serving": ready}
@@ -33,7 +33,7 @@ async def write_slice(scene: Scene, number: int, *, ready: bool = True) -> None:
 
 
 async def change_all(scene: Scene, *, ready: bool) -> None:
-    """Let one endpoint of each slice be not ready, which takes it out of the file, or ready again."""
+    """Make one endpoint of each slice not ready, which removes it from the file, or ready again."""
     for number in range(SLICES):
         await write_slice(scene, number, ready=ready)
     expected = MEMBERS if ready else MEMBERS - SLICES
@@ -45,7 +45,7 @@ async def change_all(scene: Scene, *, ready: bool) -> None:
 
 
 def working_set(container: str) -> int:
-    """Bytes, as the kubelet counts them: what is used but for file pages that nobody has touched lately."""
+    """The working set in bytes: the memory in use except for inactive file pages."""
     (group,) = [found for root in hierarchies() if (found := memory_group(root, container))]
     version_2 = (group / "memory.current").exists()
     used = int((group / ("memory.current" if version_2 else "memory.usage_in_bytes")).read_text())
@@ -54,13 +54,13 @@ def working_set(container: str) -> int:
 
 
 def memory_group(root: Path, container: str) -> Path | None:
-    """The container's control group in the hierarchy, if memory is accounted for in that."""
+    """The container's control group in the hierarchy, if that accounts for memory."""
     groups = (group for group in root.rglob(f"*{container}*") if group.is_dir())
     return next((group for group in groups if (group / "memory.stat").exists()), None)
 
 
-async def test_thousand_members_fit(scene: Scene) -> None:
-    """With a thousand members in the file, after a hundred changes, the sidecar's working set is within the limit."""
+async def test_a_thousand_members_fit_into_the_memory_limit(scene: Scene) -> None:
+    """After a hundred changes of a file with a thousand members, the working set is within the limit."""
     service = objects.service("app", scene.namespace, selector=None)
     for number in range(SLICES):
         await write_slice(scene, number)

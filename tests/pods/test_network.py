@@ -1,4 +1,4 @@
-"""What every other test here relies on: a pod finds Services by name, and reaches them by their addresses."""
+"""What all other tests here rely on: a pod finds Services by name and reaches them by their addresses."""
 
 import json
 
@@ -17,7 +17,7 @@ print(json.dumps({"version": json.loads(version)["gitVersion"], "alive": alive.d
 
 
 async def test_names_and_addresses_work_from_pods(scene: Scene) -> None:
-    """A headless Service is its pods; one with an address leads to its pod; the API server is where it should be."""
+    """The name of a headless Service resolves to its pods, a cluster IP leads to a pod, the API server is reachable."""
     scene.run(stateful_set(), objects.service("app", scene.namespace, selector=LABELS, publish_not_ready=True))
     ports = {"status": PORT}
     front = objects.service("front", scene.namespace, selector=LABELS, ports=ports)
@@ -40,8 +40,8 @@ async def test_names_and_addresses_work_from_pods(scene: Scene) -> None:
     assert answers["version"] == (await scene.api.request("GET", "/version"))["gitVersion"]
 
 
-async def test_sidecar_alone_has_the_token(scene: Scene) -> None:
-    """The account's token is where the sidecar looks for it, and not in the main container."""
+async def test_only_the_sidecar_has_the_token(scene: Scene) -> None:
+    """The token of the service account is mounted into the sidecar and not into the main container."""
     look = "test ! -e /var/run/secrets/kubernetes.io/serviceaccount && echo none; exec sleep infinity"
     scene.run(stateful_set(look), objects.service("app", scene.namespace, selector=LABELS, publish_not_ready=True))
     await scene.until_ready("app-0")

@@ -1,6 +1,6 @@
-"""A pod ends: the others' files lose it, and its own sidecar works to the last.
+"""A pod is deleted: it leaves the files of the other pods, and its own sidecar works until the end.
 
-Scope: what a kubelet does at a pod's end, and what the sidecar makes of it.
+Scope: how a kubelet ends a pod, and what the sidecar does.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from tests.pods.scene import SIDECAR, Scene, until
 from tests.pods.workload import DRAIN, LABELS, stateful_set
 
 EXIT_SECONDS = 1.0
-"""Of the sidecar, after the main container has ended."""
+"""For the sidecar, after the main container has ended."""
 
 
 def exit_of(container: str, events: Path) -> tuple[float, int] | None:
-    """When the container's first process ended, in seconds of the epoch, and its exit status; None if it has not."""
+    """When the container's process ended, in seconds since the epoch, and its exit status; None while it runs."""
     for line in events.read_text().splitlines():
         if "/tasks/exit " not in line:
             continue
@@ -35,7 +35,7 @@ async def names(scene: Scene, pod: str) -> list[str]:
 
 
 async def until_named(scene: Scene, pods: list[str], expected: list[str]) -> float:
-    """Wait until the files of these pods name exactly the expected ones."""
+    """Wait until the files of these pods have exactly the expected members."""
 
     async def named() -> bool:
         return [await names(scene, pod) for pod in pods] == [expected] * len(pods)
@@ -43,8 +43,8 @@ async def until_named(scene: Scene, pods: list[str], expected: list[str]) -> flo
     return await until(f"the files of {', '.join(pods)} name {', '.join(expected)}", named)
 
 
-async def test_deleted_pod_leaves_the_files_of_the_others(scene: Scene) -> None:
-    """While another Service that they follow changes all the time, a pod that is deleted leaves the others' files."""
+async def test_a_deleted_pod_leaves_the_files_of_the_others(scene: Scene) -> None:
+    """Even while another Service that they follow changes all the time."""
     await scene.api.create(objects.service("load", scene.namespace, selector=None))
     service = objects.service("app", scene.namespace, selector=LABELS, publish_not_ready=True)
     loading = asyncio.create_task(load(scene))
@@ -60,15 +60,15 @@ async def test_deleted_pod_leaves_the_files_of_the_others(scene: Scene) -> None:
 
 
 async def load(scene: Scene) -> None:
-    """Change the other Service all the time."""
+    """Change the other Service continually."""
     for number in itertools.count():
         endpoints = [objects.endpoint(f"10.0.0.{1 + place}") for place in range(number % 20)]
         body = objects.endpoint_slice("load-1", scene.namespace, endpoints, service="load")
         await objects.write_endpoint_slice(scene.api, body)
 
 
-async def test_sidecar_outlives_main(scene: Scene) -> None:
-    """While main drains, the sidecar goes on to publish; once main has ended, it exits 0 within a second."""
+async def test_the_sidecar_outlives_the_main_container(scene: Scene) -> None:
+    """While main drains, the sidecar still publishes; once main has ended, it exits with 0 within a second."""
     service = objects.service("app", scene.namespace, selector=LABELS, publish_not_ready=True)
     scene.run(stateful_set(DRAIN, replicas=2), service)
     await scene.until_ready("app-0", "app-1")

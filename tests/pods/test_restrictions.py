@@ -1,6 +1,6 @@
-"""The image and the components where little is allowed: any user, nothing writable but the volume, no privilege.
+"""The image and the components with few permissions: any user, only the volume writable, no privileges.
 
-Scope: that it runs. That "restricted" admits every manifest is tested without pods.
+Scope: that they run. That "restricted" admits every manifest is tested without pods.
 """
 
 import pytest
@@ -10,20 +10,20 @@ from tests.pods.scene import SIDECAR, Scene, until
 from tests.pods.workload import IMAGE, LABELS, RESTRICTED, WAIT, bare_pod, container, stateful_set
 
 USER = 1000730000
-"""As OpenShift assigns them: known to no passwd file. The group is 0."""
+"""A user as OpenShift assigns it: it is not in the passwd file, and its group is 0."""
 
 POD = {"runAsUser": USER, "runAsGroup": 0, "runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 
 
 async def restrict(scene: Scene) -> None:
-    """Let the namespace enforce the Pod Security Standard "restricted"."""
+    """Make the namespace enforce the Pod Security Standard "restricted"."""
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     await scene.api.patch("Namespace", scene.namespace, {"metadata": {"labels": labels}})
 
 
 @pytest.mark.parametrize("component", ["component", "component-classic"])
-async def test_any_user_will_do(scene: Scene, component: str) -> None:
-    """As a user that nobody knows, without privilege and with nothing else to write in, the sidecar keeps its file."""
+async def test_any_user_can_run_the_sidecar(scene: Scene, component: str) -> None:
+    """As an unknown user, without privileges and without another writable directory, it writes its file."""
     await restrict(scene)
     service = objects.service("app", scene.namespace, selector=LABELS, publish_not_ready=True)
     workload = stateful_set(containers=[container(WAIT, securityContext=RESTRICTED)], securityContext=POD)
@@ -42,8 +42,8 @@ async def test_any_user_will_do(scene: Scene, component: str) -> None:
     assert await scene.restarts() == {}
 
 
-async def test_demo_is_not_in_the_image(scene: Scene) -> None:
-    """Whoever asks for it there is told so in a message."""
+async def test_the_demo_is_not_in_the_image(scene: Scene) -> None:
+    """The command says so."""
     demo = {"name": "main", "image": IMAGE, "args": ["demo"], "securityContext": RESTRICTED}
     await restrict(scene)
     await scene.api.create(bare_pod("demo", scene.namespace, labels={}, containers=[demo], restartPolicy="Never"))

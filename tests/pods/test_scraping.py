@@ -1,7 +1,7 @@
-"""A running Prometheus scrapes the sidecar of a pod at the port and the path that our PodMonitor names.
+"""A real Prometheus scrapes the sidecar of a pod at the port and path of our PodMonitor.
 
-Scope: that it gets there. Debian's Prometheus cannot discover pods, so the test looks the pod's address and port up as
-discovery would. The metrics and the alerts are tested without pods.
+Scope: that it is reachable. Debian's Prometheus cannot discover pods, so the test looks up the address and port as
+discovery would. The metrics and alerts are tested without pods.
 """
 
 import json
@@ -24,7 +24,7 @@ ENDPOINT: Json = MONITOR["spec"]["podMetricsEndpoints"][0]
 
 
 def target(pod: Json) -> str:
-    """The address and port of the pod's only container with a port of the PodMonitor's name."""
+    """The address and port of the pod's only container with a port named as in the PodMonitor."""
     containers = [*pod["spec"]["initContainers"], *pod["spec"]["containers"]]
     ports = [port for container in containers for port in container.get("ports", [])]
     (number,) = [port["containerPort"] for port in ports if port["name"] == ENDPOINT["port"]]
@@ -33,7 +33,7 @@ def target(pod: Json) -> str:
 
 @contextmanager
 def prometheus(scene: Scene, program: str, address: str) -> Iterator[str]:
-    """One that scrapes that address every second, until the end of the block; its URL."""
+    """The URL of a Prometheus that scrapes that address every second, until the end of the block."""
     job = {"job_name": "pods", "metrics_path": ENDPOINT["path"], "static_configs": [{"targets": [address]}]}
     file = scene.directory / "prometheus.yaml"
     file.write_text(yaml.safe_dump({"global": {"scrape_interval": "1s"}, "scrape_configs": [job]}))
@@ -48,8 +48,8 @@ def prometheus(scene: Scene, program: str, address: str) -> Iterator[str]:
         running.kill()
 
 
-async def test_prometheus_scrapes_a_pod_that_waits(scene: Scene, pytestconfig: pytest.Config) -> None:
-    """A native sidecar is there for it already while the pod is pending for want of members."""
+async def test_prometheus_scrapes_a_pending_pod(scene: Scene, pytestconfig: pytest.Config) -> None:
+    """A native sidecar can be scraped while the pod is pending because there are no members."""
     program = shutil.which("prometheus")
     unless(pytestconfig, None if program else "not installed: prometheus (Debian's package of that name has it)")
     scene.run(stateful_set(), objects.service("app", scene.namespace, selector=None))

@@ -1,6 +1,6 @@
-"""The main container waits for the first complete file, and a pod that waits says why.
+"""The main container waits for the first complete file, and a waiting pod reports the reason.
 
-Scope: the order of containers, which only a kubelet keeps. When a file is published is tested without pods.
+Scope: the order of containers, which only a kubelet enforces. When a file is published is tested without pods.
 """
 
 import json
@@ -10,8 +10,8 @@ from tests.pods.scene import SIDECAR, Scene, until
 from tests.pods.workload import READ_FIRST, stateful_set
 
 
-async def test_main_starts_with_the_first_file(scene: Scene) -> None:
-    """Without members there is no file, and nothing but the sidecar runs; the first thing that main does finds it."""
+async def test_main_starts_after_the_first_file(scene: Scene) -> None:
+    """Without members there is no file and only the sidecar runs; main finds the file as soon as it starts."""
     scene.run(stateful_set(READ_FIRST), objects.service("app", scene.namespace, selector=None))
     await scene.until_serving("app-0")
     status = await scene.status("app-0")
@@ -29,7 +29,7 @@ async def test_main_starts_with_the_first_file(scene: Scene) -> None:
 
 
 async def test_pod_waits_for_the_api_server(scene: Scene) -> None:
-    """With the API server away as the pod starts, status and log say so; once it is back, everything starts."""
+    """If the API server is down when the pod starts, status and log say so; when it is back, everything starts."""
     with scene.api_server_away():
         scene.run(stateful_set(READ_FIRST), objects.service("app", scene.namespace, selector=None))
         await scene.write_members("10.1.0.1")
@@ -49,8 +49,8 @@ async def test_pod_waits_for_the_api_server(scene: Scene) -> None:
     assert await scene.restarts() == {}
 
 
-async def test_start_timeout_ends_the_wait(scene: Scene) -> None:
-    """Without an answer by then, the sidecar ends with exit code 1 and a message, and starts again; main does not."""
+async def test_the_start_timeout_ends_the_wait(scene: Scene) -> None:
+    """Without a response by then, the sidecar exits with code 1 and a message and is restarted; main is not started."""
     with scene.api_server_away():
         service = objects.service("app", scene.namespace, selector=None)
         scene.run(stateful_set(READ_FIRST), service, start_timeout="3s")
@@ -71,8 +71,8 @@ async def test_start_timeout_ends_the_wait(scene: Scene) -> None:
     assert set(await scene.restarts()) == {f"app-0/{SIDECAR}"}
 
 
-async def test_start_timeout_publishes_too_few_members(scene: Scene) -> None:
-    """With an answer by then, but fewer members than wanted, the first file has those, and main starts."""
+async def test_the_start_timeout_publishes_too_few_members(scene: Scene) -> None:
+    """With fewer members than required by then, the first file has those, and main starts."""
     service = objects.service("app", scene.namespace, selector=None)
     scene.run(stateful_set(READ_FIRST), service, start_timeout="5s", min_members="2")
     await scene.write_members("10.1.0.1")

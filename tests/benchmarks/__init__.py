@@ -1,6 +1,6 @@
 """What the sidecar costs, measured beside a minimal client-go informer: ``python -m tests.benchmarks``.
 
-A number of milliseconds says more about a machine and its other guests than about a program. So the sidecar and the
+A number of milliseconds says more about a machine and its other load than about a program. So the sidecar and the
 informer (``informer/main.go``) take turns in one run, against one real API server, on the same changes, and what counts
 is the ratio of two turns that follow each other. With ``--pods`` the two are the sidecar on 5,000 pods and the sidecar
 on their EndpointSlices.

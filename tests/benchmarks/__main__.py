@@ -17,11 +17,11 @@ FULL = Plan(warmup=10, changes=100, spacing=0.05)
 QUICK = Plan(warmup=5, changes=20, spacing=0.05)
 ROUNDS = 5
 PODS = 5_000
-"""Pods, of ``--pods``."""
+"""The number of pods with ``--pods``."""
 
 
 def main() -> int:
-    """Measure and report; the exit code tells whether that was possible, and with --check whether goals are met."""
+    """Measure and report; the exit code says whether that was possible, and with --check whether the goals are met."""
     arguments = _arguments()
     missing = binaries.missing(PROGRAMS)
     if missing:

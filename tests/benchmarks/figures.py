@@ -1,7 +1,7 @@
-"""What the windows of one program at one size come to.
+"""The figures of one program at one size, from its windows.
 
-Every figure is the median over the windows: a burst of somebody else's work spoils a window or two and not the figure.
-A ratio is made within a round, of two windows that followed each other, and is then the median over the rounds.
+Every figure is the median over the windows, so that a burst of other load affects a window or two and not the figure. A
+ratio is that of two consecutive windows of a round, and then the median over the rounds.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ class Figure(NamedTuple):
     title: str
     of: Callable[[Window], float]
     digits: int = 1
-    """After the point; memory needs none."""
+    """Digits after the decimal point; memory needs none."""
 
     def value(self, rounds: Rounds) -> float:
         """The median over *rounds*."""

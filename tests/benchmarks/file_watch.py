@@ -1,7 +1,7 @@
 """When a change is visible to a reader: its text is in the file, under the file's final name.
 
-A thread sleeps until the kernel tells of a rename in the directory (inotify(7)), notes the time, and only then looks
-which of the awaited texts are in the file. It asks nothing of the program under test and costs the same for each.
+A thread sleeps until the kernel reports a rename in the directory (inotify(7)), records the time, and only then looks
+which of the expected texts are in the file. It needs nothing of the program under test and costs the same for each.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""What the Dockerfile says of the environment that the sidecar runs in. Pure but for reading it."""
+"""The environment of the sidecar according to the Dockerfile. Pure except for reading that file."""
 
 import re
 import shlex
@@ -11,7 +11,7 @@ ASSEMBLE = DOCKERFILE.parent / "deploy" / "image" / "assemble.py"
 """What compiles everything there."""
 
 ENVIRONMENT = "/opt/membership-sidecar"
-"""The virtual environment, in the image and wherever it is imitated."""
+"""The path of the virtual environment, in the image and in its imitation."""
 
 BASE = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 """What the base image sets and the Dockerfile refers to."""

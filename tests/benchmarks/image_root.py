@@ -1,9 +1,9 @@
 """The sidecar as the image runs it, without a container runtime: a Debian root with a venv in it, entered by chroot.
 
-The venv has the image's place, the variables are the Dockerfile's, and what compiles everything, the standard library
-too, is what compiles it there. The root is built once for each ``requirements.txt`` and each such environment. Whoever
-runs the benchmarks needs to be root for it and to have debootstrap; else there is a message in the place of the
-figures. The mounts are made in a mount namespace of our own and vanish with this process, however it ends.
+The venv has the same path as in the image, the variables are the Dockerfile's, and everything, the standard library
+included, is compiled in the same way. The root is built once for each ``requirements.txt`` and each such environment.
+It needs root and debootstrap; without them there is a message instead of the figures. The mounts are in a mount
+namespace of our own and vanish with this process, however it ends.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ from tests.benchmarks.subjects import Subject, Target
 PYTHON = "python3.15"
 PACKAGES = f"{PYTHON},{PYTHON}-venv,ca-certificates"
 MACHINE = ("/etc/resolv.conf", "/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt")
-"""Files of the machine, as far as it has them, that tell how packages are got here."""
+"""Files of the machine, if it has them, that configure where packages come from."""
 
 PYTHON_INSIDE = f"{image.ENVIRONMENT}/bin/python"
 PACKAGE_INSIDE = f"{image.ENVIRONMENT}/lib/{PYTHON}/site-packages/sidecar"
@@ -45,7 +45,7 @@ CLONE_NEWNS = 0x20000
 
 
 def obstacle() -> str:
-    """The message that says why it cannot be had, empty if it can."""
+    """Why the root cannot be built; empty if it can."""
     if os.geteuid() != 0:
         return "Python 3.15 is left out: debootstrap and chroot need root."
     if shutil.which("debootstrap") is None:
@@ -54,7 +54,7 @@ def obstacle() -> str:
 
 
 def enter_namespace() -> None:
-    """Keep all further mounts to this process and its children. To be called before there is any thread."""
+    """Keep all further mounts within this process and its children. Call it before any thread is started."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNS) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
@@ -62,7 +62,7 @@ def enter_namespace() -> None:
 
 
 def root(requirements: Path) -> Path:
-    """The directory of the Debian root, built if it is not there yet.
+    """The directory of the Debian root, built if it does not exist yet.
 
     Raises:
         subprocess.CalledProcessError: if it cannot be built.
@@ -94,7 +94,7 @@ def root(requirements: Path) -> Path:
 
 @contextmanager
 def inside(requirements: Path, scratch: Path, app: Path) -> Iterator[Sequence[str | Path]]:
-    """The command that runs another one as a container of the image would, while this is open.
+    """The prefix of a command that runs it as in a container of the image, until the end of the block.
 
     Args:
         requirements: the pinned dependencies.
@@ -140,7 +140,7 @@ def _environment() -> list[str]:
 
 @contextmanager
 def _mounted(where: Path, *arguments: str | Path) -> Iterator[None]:
-    """Mount as told, the last of *arguments* being the mount point as seen from inside *where*."""
+    """Call mount; the last of *arguments* is the mount point inside *where*."""
     *options, inside = arguments
     point = where / Path(inside).relative_to("/")
     point.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ from tests.cluster.objects import endpoint, endpoint_slice
 NAMESPACE = "default"
 
 PER_SLICE = 100
-"""Endpoints; the endpoint-slice controller's own limit (--max-endpoints-per-slice)."""
+"""Endpoints, the limit of the endpoint-slice controller (--max-endpoints-per-slice)."""
 
 
 class Put(NamedTuple):
@@ -48,7 +48,7 @@ class ApiServer:
         return type(self)(self._control_plane)
 
     def read(self, path: str) -> bytes:
-        """What a GET answers."""
+        """The body of the response to a GET."""
         return self._request("GET", path)
 
     def write(self, method: str, path: str, body: bytes) -> Put:
@@ -72,7 +72,7 @@ class ApiServer:
 
 
 class Scene(Protocol):
-    """What a program follows while it is measured."""
+    """The objects that a program follows while it is measured."""
 
     service: str
 
@@ -80,10 +80,10 @@ class Scene(Protocol):
         """Set it."""
 
     def reset(self) -> None:
-        """Take back all joins."""
+        """Undo all joins."""
 
     def joins(self, count: int) -> Iterator[tuple[str, bytes, str]]:
-        """One member after the other: its name, and body and path of the request that adds it."""
+        """One member after the other: its name, and the body and path of the request that adds it."""
 
     def join(self, path: str, body: bytes) -> Put:
         """Make that request."""
@@ -97,7 +97,7 @@ class Load:
 
     Args:
         server: where they are written.
-        members: how many there are before anybody joins.
+        members: how many there are before the first join.
     """
 
     def __init__(self, server: ApiServer, members: int) -> None:
@@ -111,11 +111,11 @@ class Load:
         self._write_base("POST")
 
     def reset(self) -> None:
-        """Take back all joins."""
+        """Undo all joins."""
         self._write_base("PUT")
 
     def joins(self, count: int) -> Iterator[tuple[str, bytes, str]]:
-        """One member after the other, spread over the slices: its name, and body and path of the PUT that adds it."""
+        """One member after the other, spread over the slices: its name, and the body and path of the PUT."""
         for number in range(count):
             index = number % len(self._slices)
             self._slices[index].append(self._endpoint(index, len(self._slices[index])))

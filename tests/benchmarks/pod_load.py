@@ -1,8 +1,8 @@
-"""Thousands of pods behind a Service, and pods among them that get their address: for a look at ``--source pods``.
+"""Thousands of pods behind a Service, and pods among them that get their address, to measure ``--source pods``.
 
-The pods are as large as those of a cluster in use (``pod``), the slices are what the real endpoint-slice controller
-makes of them. So a change is one PATCH of one pod's status, whichever source the program under test follows; who
-follows slices sees it once the controller has written it to one.
+The pods are as large as those of a cluster in use (``pod``), and the real endpoint-slice controller writes their
+slices. So a change is one PATCH of one pod's status, whichever source the program under test follows; a program that
+follows slices sees it once the controller has written it.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from tests.cluster.objects import LABELS, PORTS, node, service
 
 NODES = 50
 WRITERS = 4
-"""Connections that make the pods."""
+"""Connections that create the pods."""
 
 PATIENCE = 120.0
 """Seconds that the controller may take for its slices."""
@@ -31,12 +31,12 @@ SINCE = "2026-01-01T00:00:00Z"
 
 
 class PodLoad:
-    """A Service and its pods; the same calls as of ``Load``.
+    """A Service and its pods, with the same methods as ``Load``.
 
     Args:
         server: where they are written.
-        members: how many pods have an address before anybody joins.
-        joins: how many more there are without one.
+        members: how many pods have an address before the first join.
+        joins: how many further pods have none.
     """
 
     def __init__(self, server: ApiServer, members: int, joins: int) -> None:
@@ -47,7 +47,7 @@ class PodLoad:
         self._joined = 0
 
     def create(self) -> None:
-        """Make the nodes, the pods, and last the Service, so that its slices are made once."""
+        """Create the nodes, the pods, and finally the Service, so that its slices are written once."""
         for number in range(NODES):
             self._post(self._server, node(_node(number), zone=_zone(number)))
         with ThreadPoolExecutor(WRITERS) as pool:
@@ -74,7 +74,7 @@ class PodLoad:
         return self._server.write("PATCH", path, body)
 
     def fingerprint(self, file: Path) -> str:
-        """What both sources tell of the members; the bytes differ in the name of the source and of the Service."""
+        """What both sources report of the members; the files differ in the names of the source and of the Service."""
         members = json.loads(file.read_bytes())["members"]
         told = sorted([one[key] for key in ("name", "uid", "address", "port", "ready", "node")] for one in members)
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
@@ -97,7 +97,7 @@ class PodLoad:
         server.write("POST", path_of(body["kind"], body["metadata"].get("namespace")), _encode(body))
 
     def _await_slices(self) -> None:
-        """Wait until the slices hold the members and nobody else."""
+        """Wait until the slices have exactly the members."""
         path = path_of("EndpointSlice", NAMESPACE)
         selector = f"?labelSelector=kubernetes.io/service-name={self.service}"
         deadline = time.monotonic() + PATIENCE

@@ -21,7 +21,7 @@ LAZY_GOALS = (
 
 
 class Verdict(NamedTuple):
-    """What became of a goal."""
+    """The result of a goal."""
 
     members: int
     subject: str
@@ -31,7 +31,7 @@ class Verdict(NamedTuple):
 
     @property
     def met(self) -> bool:
-        """Whether the goal is reached."""
+        """Whether the goal is met."""
         return self.value <= self.limit
 
     def __str__(self) -> str:

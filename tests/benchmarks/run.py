@@ -1,4 +1,4 @@
-"""All windows of a run, in alternation."""
+"""All windows of a run, alternating between the programs."""
 
 import shutil
 import sys
@@ -24,14 +24,14 @@ SETTLE = 0.25
 """Seconds. Closer than that, changes fall into the settle time of 200 ms, and the benchmark would measure that."""
 
 CONTROLLERS = ("root-ca-certificate-publisher-controller",)
-"""The one that the control plane's start waits for; others would only take part of the machine."""
+"""The only controller, for which the control plane's start waits; others would only take CPU time."""
 
 SLICES = "endpointslice-controller"
-"""The one that is at work where pods make the slices."""
+"""The controller that writes the slices of pods."""
 
 
 class DifferentBytesError(Exception):
-    """The sidecar and the informer did not come to the same file: one of them is wrong, or they do different work."""
+    """The files of the sidecar and the informer differ: one of them is wrong, or they do different work."""
 
 
 @contextmanager
@@ -69,10 +69,10 @@ def candidates(package: Path, scratch: Path, plan: Plan, *, lazy: bool, pods: bo
 def measure(
     found: Sequence[Subject], scratch: Path, sizes: Sequence[int], plan: Plan, rounds: int, *, pods: bool = False
 ) -> Mapping[int, Mapping[Subject, list[Window]]]:
-    """Run every program *rounds* times at every size, by turns.
+    """Run every program *rounds* times at every size, in turn.
 
     Raises:
-        DifferentBytesError: if the programs do not come to the same bytes.
+        DifferentBytesError: if the files of the programs differ.
     """
     control_plane = ControlPlane(controllers=(*CONTROLLERS, SLICES) if pods else CONTROLLERS)
     control_plane.start()
@@ -89,9 +89,9 @@ def measure(
 
 
 def target_of(control_plane: ControlPlane, scratch: Path) -> Target:
-    """The API server, with credentials for it as outside and as inside of a pod; no Service yet."""
+    """The API server, with credentials as outside and as inside a pod; without a Service yet."""
     config = control_plane.kubeconfig(scratch / "kubeconfig")
-    authority = shutil.copy(control_plane.ca_file, scratch)  # the control plane's directory is not for everybody
+    authority = shutil.copy(control_plane.ca_file, scratch)  # the control plane's directory is not readable for others
     config.write_text(config.read_text().replace(str(control_plane.ca_file), str(authority)))
     account = scratch / image_root.ACCOUNT
     account.mkdir(exist_ok=True)
@@ -104,7 +104,7 @@ def target_of(control_plane: ControlPlane, scratch: Path) -> Target:
 def _turns(
     found: Sequence[Subject], target: Target, load: Scene, plan: Plan, rounds: int
 ) -> dict[Subject, list[Window]]:
-    """All windows at one size. Every other round goes backwards, so that nobody always has the same neighbour."""
+    """All windows at one size. Every second round is in reverse order, so that neighbours change."""
     windows: dict[Subject, list[Window]] = {subject: [] for subject in found}
     load.create()
     for number in range(rounds):
@@ -121,5 +121,5 @@ def _turns(
 
 
 def say(line: str) -> None:
-    """Tell how far it is, apart from the report."""
+    """Print the progress, separate from the report."""
     sys.stderr.write(f"{line}\n")

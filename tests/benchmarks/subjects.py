@@ -1,4 +1,4 @@
-"""The programs under test, and how each is told to follow one Service into one file."""
+"""The programs under test, and how each is started to follow one Service into one file."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ INFORMER = Path(__file__).with_name("informer")
 
 
 class Target(NamedTuple):
-    """What a turn is about."""
+    """The environment of one turn."""
 
     host: str
     port: int
@@ -28,7 +28,7 @@ class Target(NamedTuple):
 
     @property
     def output(self) -> Path:
-        """The file to keep true."""
+        """The file to keep up to date."""
         return self.directory / "members.json"
 
 
@@ -48,7 +48,7 @@ def cache() -> Path:
 
 
 def informer() -> Subject:
-    """The yardstick, built if it is not there in this version."""
+    """The informer for comparison, built if this version of it does not exist yet."""
     sources = sorted((*INFORMER.glob("go.*"), *INFORMER.glob("*.go")))
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
     program = cache() / f"informer-{digest}"
@@ -90,7 +90,7 @@ def title(python: str, *, pods: bool) -> str:
 
 
 def arguments(target: Target, *, settle: bool, pods: bool) -> list[str]:
-    """What follows the name of the command. All defaults, but for the free port and the settle time."""
+    """The arguments after the command: all defaults except the port and the settle time."""
     slices = ["--service", f"{target.service}.{NAMESPACE}"]
     labels = ["--source", "pods", "--selector", f"app={target.service}", "--namespace", NAMESPACE]
     unsettled = [] if settle else ["--settle", "0ms", "--settle-max", "0ms"]
@@ -99,7 +99,7 @@ def arguments(target: Target, *, settle: bool, pods: bool) -> list[str]:
 
 
 def copy(package: Path, app: Path) -> None:
-    """Copy *package* into the directory *app*, byte-compiled, so that nobody's edit is measured half-way."""
+    """Copy *package* into the directory *app*, byte-compiled, so that edits during a run do not matter."""
     shutil.copytree(package, app / "sidecar", ignore=shutil.ignore_patterns("__pycache__"))
     compile_all(app)
 

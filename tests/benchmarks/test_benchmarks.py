@@ -1,4 +1,4 @@
-"""The benchmarks measure what they say: the sidecar and the yardstick do the same work, and file_watch is no guess."""
+"""The benchmarks measure what they claim: sidecar and informer do the same work, and times are those of renames."""
 
 import json
 import shutil
@@ -40,7 +40,7 @@ def server(control_plane: ControlPlane) -> Iterator[ApiServer]:
 
 @pytest.fixture
 def slice_maker(control_plane: ControlPlane) -> Iterator[ControlPlane]:
-    """One with the controllers of the benchmark: all of them would collect pods whose owner there is not."""
+    """A control plane with the controllers of the benchmark only: the garbage collector would delete the pods."""
     made = ControlPlane(controllers=(*run.CONTROLLERS, run.SLICES))
     made.start()
     try:
@@ -50,13 +50,13 @@ def slice_maker(control_plane: ControlPlane) -> Iterator[ControlPlane]:
 
 
 def replace(path: Path, text: str) -> None:
-    """Put *text* in the file's place as a publisher does."""
+    """Replace the file by *text* as a publisher does."""
     beside = path.with_suffix(".tmp")
     beside.write_text(text)
     beside.rename(path)
 
 
-def test_sight_sees_a_text_when_it_is_renamed_into_place(tmp_path: Path) -> None:
+def test_a_text_is_visible_when_it_is_renamed_into_place(tmp_path: Path) -> None:
     """Neither the unfinished file nor another file counts, and the time is that of the rename."""
     file = tmp_path / "members.json"
     with FileWatch(file) as file_watch:
@@ -72,14 +72,14 @@ def test_sight_sees_a_text_when_it_is_renamed_into_place(tmp_path: Path) -> None
 
 
 def test_percentile_is_a_measured_value() -> None:
-    """Nothing is interpolated: the 99th of 100 values is one of them."""
+    """It is not interpolated: the 99th of 100 values is one of them."""
     assert percentile(range(1, 101), 99) == 99
     assert percentile(range(1, 101), 50) == 50
     assert percentile([7.0], 99) == 7.0
 
 
 def test_a_goal_is_a_ratio_within_a_round() -> None:
-    """A round in which the whole machine was slow changes no ratio."""
+    """A round during which the whole machine was slow changes no ratio."""
 
     def made(milliseconds: float) -> Window:
         return Window(milliseconds, milliseconds, (milliseconds,), (1.0,), milliseconds, 30.0, 30.0, "")
@@ -91,8 +91,8 @@ def test_a_goal_is_a_ratio_within_a_round() -> None:
 
 @pytest.mark.skipif(shutil.which("go") is None, reason="the informer is built with go, and there is no go on PATH")
 @pytest.mark.timeout(300)  # the informer may have to be built
-def test_both_programs_come_to_the_same_bytes(control_plane: ControlPlane, server: ApiServer, scratch: Path) -> None:
-    """One window of each at a tiny size: every change is seen, the costs are there, and the files are equal."""
+def test_both_programs_write_the_same_bytes(control_plane: ControlPlane, server: ApiServer, scratch: Path) -> None:
+    """One window of each at a tiny size: every change is seen, the costs are measured, and the files are equal."""
     target = run.target_of(control_plane, scratch)
     subjects.copy(run.REPOSITORY / "sidecar", scratch / "app")
     load = Load(server, 3)
@@ -110,8 +110,8 @@ def test_both_programs_come_to_the_same_bytes(control_plane: ControlPlane, serve
 
 
 @pytest.mark.timeout(120)
-def test_the_pods_and_their_slices_come_to_the_same_members(slice_maker: ControlPlane, scratch: Path) -> None:
-    """One window of each source at a tiny size, with a reset between; the pods are as large as is claimed."""
+def test_the_pods_and_their_slices_have_the_same_members(slice_maker: ControlPlane, scratch: Path) -> None:
+    """One window of each source at a tiny size, with a reset between them; the pods are as large as claimed."""
     target = run.target_of(slice_maker, scratch)
     subjects.copy(run.REPOSITORY / "sidecar", scratch / "app")
     windows: list[Window] = []
@@ -131,7 +131,7 @@ def test_the_pods_and_their_slices_come_to_the_same_members(slice_maker: Control
 
 
 def test_the_image_is_imitated_variable_by_variable() -> None:
-    """What the Dockerfile sets in its last stage is what the program gets, and nothing of the first stage."""
+    """The program gets the variables of the Dockerfile's last stage and none of the first."""
     found = image.environment()
     assert found["PATH"].startswith(f"{image.ENVIRONMENT}/bin:/usr/local/sbin:")
     assert {"PYTHON_LAZY_IMPORTS", "PYTHONOPTIMIZE", "SSL_CERT_FILE"} <= found.keys()

@@ -1,7 +1,7 @@
-"""One turn of one program: it starts, members join, it ends.
+"""One turn of one program: it starts, members join, and it ends.
 
-Only one program runs at a time, and each turn starts it anew from the same members: on a machine of two cores, of which
-the API server needs one, two programs that are awake for the same change would measure each other.
+Only one program runs at a time, and each turn starts it again with the same members: on a machine of two cores, of
+which the API server needs one, two programs that react to the same change would measure each other.
 """
 
 import os
@@ -23,11 +23,11 @@ QUIET = 0.5
 """Seconds of rest after the start and before memory is read."""
 
 PATIENCE = 30.0
-"""Seconds until a change that is not visible is an error."""
+"""Seconds after which a change that is not visible is an error."""
 
 
 class Plan(NamedTuple):
-    """How many changes, and how close."""
+    """The number of changes, and the time between them."""
 
     warmup: int
     """Changes before the measured ones: what a program does for the first time is part of its start."""
@@ -106,7 +106,7 @@ def _pipe(log: Path) -> Iterator[Path]:
 
 
 def _join(load: Scene, file_watch: FileWatch, plan: Plan, count: int) -> list[tuple[float, float]]:
-    """Let members join at equal distances; for each, until it was visible and until the PUT was answered."""
+    """Let members join at equal intervals; for each, the time until it was visible and until the PUT returned."""
     puts = {}
     next_at = time.monotonic()
     for name, body, path in load.joins(count):

@@ -1,4 +1,4 @@
-"""The manifests and the monitoring, as a user gets them.
+"""The manifests and the monitoring of the project.
 
-kubectl renders them, the real API server, promtool and Prometheus judge them. No pod runs here.
+kubectl renders them; the real API server, promtool and Prometheus check them. No pod runs here.
 """

@@ -14,7 +14,7 @@ from tests.real.sidecar import Sidecar
 
 @pytest.fixture(scope="session")
 def cluster(control_plane: ControlPlane, kubectl: Kubectl) -> Kubectl:
-    """``kubectl`` as the administrator of the shared cluster, which knows the Prometheus operator's kinds."""
+    """``kubectl`` as the administrator of the shared cluster, which has the Prometheus operator's kinds."""
     administrator = kubectl.of(control_plane)
     administrator("apply", "--server-side", f"--filename={DATA / 'podmonitors.yaml'}")
     administrator("apply", "--server-side", f"--filename={DATA / 'prometheusrules.yaml'}")
@@ -24,7 +24,7 @@ def cluster(control_plane: ControlPlane, kubectl: Kubectl) -> Kubectl:
 
 @pytest.fixture
 def restricted(cluster: Kubectl, namespace: str) -> str:
-    """A fresh namespace that enforces the Pod Security Standard "restricted"."""
+    """A new namespace that enforces the Pod Security Standard "restricted"."""
     cluster("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
     return namespace
 
@@ -47,7 +47,7 @@ def tool(pytestconfig: pytest.Config) -> Callable[[str, str], str]:
 
 @pytest.fixture
 def start_sidecar(tmp_path: Path) -> Iterator[Callable[..., Sidecar]]:
-    """Makes a ``Sidecar`` that does not outlive the test."""
+    """Creates a ``Sidecar`` that ends with the test."""
     made: list[Sidecar] = []
 
     def make(kubeconfig: Path, *options: str) -> Sidecar:

@@ -1,4 +1,4 @@
-"""Where the manifests are, and what kubectl makes of them."""
+"""The paths of the manifests, and the objects that kubectl renders from them."""
 
 import json
 import os
@@ -39,12 +39,12 @@ def read(file: Path) -> list[Json]:
 
 
 def render(kubectl: Kubectl, folder: Path) -> list[Json]:
-    """What ``kubectl kustomize`` makes of the folder."""
+    """The objects that ``kubectl kustomize`` renders from the folder."""
     return [item for item in yaml.safe_load_all(kubectl("kustomize", folder)) if item]
 
 
 def render_app(kubectl: Kubectl, component: str, workloads: Iterable[Json], directory: Path) -> list[Json]:
-    """What it makes of a user's workloads with one of our components.
+    """The objects that it renders from a user's workloads with one of our components.
 
     Args:
         kubectl: the program.
@@ -81,7 +81,7 @@ def workload(kind: str = "Deployment", **spec: object) -> Json:
 
 
 def pods_of(items: Iterable[Json]) -> list[Json]:
-    """The pods that the controllers would make of the workloads among the objects."""
+    """The pods that the controllers would create for the workloads among the objects."""
     return [
         pod(item["metadata"]["name"], template.get("metadata", {}), template["spec"])
         for item in items
@@ -90,7 +90,7 @@ def pods_of(items: Iterable[Json]) -> list[Json]:
 
 
 def pod(name: str, metadata: Json, spec: Json) -> Json:
-    """A pod. Its service account is named: the admission plug-in that would do it does not run in these tests."""
+    """A pod. It names its service account, because the admission plug-in that adds it does not run in these tests."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -100,10 +100,10 @@ def pod(name: str, metadata: Json, spec: Json) -> Json:
 
 
 def dry_run(cluster: Kubectl, namespace: str, *items: Json) -> list[Json]:
-    """What the API server would store if the objects were created now; an unknown field is an error.
+    """The objects as the API server would store them now; an unknown field is an error.
 
     Raises:
-        KubectlFailed: with what it has against them.
+        KubectlFailed: with the reasons.
     """
     given = yaml.safe_dump_all(items)
     options = ("--dry-run=server", "--validate=strict", "--output=yaml", f"--namespace={namespace}")
@@ -111,13 +111,13 @@ def dry_run(cluster: Kubectl, namespace: str, *items: Json) -> list[Json]:
 
 
 def ask(cluster: Kubectl, review: Json) -> Json:
-    """The answer to a review, which is an object that is created and never stored."""
+    """The response to a review, which is an object that is created and never stored."""
     answer: Json = json.loads(cluster("create", "--output=json", "--filename=-", given=json.dumps(review)))
     return answer
 
 
 def container(spec: Json, name: str = SIDECAR) -> Json:
-    """The pod's container of that name, which must be there once."""
+    """The pod's container of that name, which must exist exactly once."""
     found = [one for one in [*spec.get("initContainers", []), *spec["containers"]] if one["name"] == name]
     assert len(found) == 1
     return dict(found[0])

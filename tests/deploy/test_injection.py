@@ -1,6 +1,6 @@
-"""A label is enough: the real API server adds the sidecar to a pod that has it, and leaves every other pod alone.
+"""The real API server adds the sidecar to a pod that has the label, and changes no other pod.
 
-Scope: the pod that the API server stores. That it runs is shown where pods run.
+Scope: the pod that the API server stores. That it runs is tested with pods.
 """
 
 from collections.abc import Iterator
@@ -29,28 +29,28 @@ ASKS = {"labels": {LABEL: "app"}}
 MOUNT = {"name": "membership", "mountPath": "/membership", "readOnly": True}
 
 TRIES = 100
-"""A new policy is in force within a second, a try takes 0.1 s, and nothing tells when it is."""
+"""A new policy is in force within a second, which can only be seen by trying; a try takes 0.1 s."""
 
 
 def plain(**spec: object) -> Json:
-    """A pod's spec with no list but the one it must have."""
+    """A pod's spec with only the required list."""
     return {"containers": [{"name": "main", "image": "none"}], **spec}
 
 
 def asking(spec: Json, **annotations: str) -> Json:
-    """A pod that asks for the sidecar, with these options."""
+    """A pod with the label for the sidecar, and these options."""
     options = {f"membership-sidecar/{name.replace('_', '-')}": value for name, value in annotations.items()}
     return pod("app", ASKS | ({"annotations": options} if options else {}), spec)
 
 
 def variables(stored: Json) -> dict[str, str]:
-    """Those of the sidecar that have a value."""
+    """The variables of the sidecar that have a value."""
     return {one["name"]: one["value"] for one in container(stored["spec"])["env"] if "value" in one}
 
 
 @pytest.fixture(scope="module")
 def injecting(cluster: Kubectl) -> Iterator[Kubectl]:
-    """The cluster with the policy in force, until these tests are over."""
+    """The cluster with the policy in force until the end of these tests."""
     cluster("apply", "--kustomize", FOLDER)
     try:
         for _ in range(TRIES):
@@ -65,7 +65,7 @@ def injecting(cluster: Kubectl) -> Iterator[Kubectl]:
 
 
 def test_a_labelled_pod_gets_what_the_component_adds(injecting: Kubectl, restricted: str, tmp_path: Path) -> None:
-    """The same container but for its variables, the same volumes, the same mount; and "restricted" accepts it."""
+    """The same container except for its variables, the same volumes and mount; and "restricted" accepts it."""
     template = workload()["spec"]["template"]
     (injected,) = dry_run(injecting, restricted, asking(template["spec"]))
     (added,) = dry_run(injecting, restricted, *pods_of(render_app(injecting, "component", [workload()], tmp_path)))
@@ -86,7 +86,7 @@ def test_an_unlabelled_pod_is_untouched(injecting: Kubectl, namespace: str) -> N
     assert "volumeMounts" not in stored["spec"]["containers"][0]
 
 
-def test_lists_that_are_not_there_are_made(injecting: Kubectl, namespace: str) -> None:
+def test_missing_lists_are_created(injecting: Kubectl, namespace: str) -> None:
     """A pod with one container and nothing else."""
     (stored,) = dry_run(injecting, namespace, asking(plain()))
     assert [one["name"] for one in stored["spec"]["initContainers"]] == [SIDECAR]
@@ -94,7 +94,7 @@ def test_lists_that_are_not_there_are_made(injecting: Kubectl, namespace: str) -
     assert stored["spec"]["containers"][0]["volumeMounts"] == [MOUNT]
 
 
-def test_lists_that_are_there_are_kept(injecting: Kubectl, namespace: str) -> None:
+def test_existing_lists_are_kept(injecting: Kubectl, namespace: str) -> None:
     """The sidecar comes before the pod's init containers, the volumes and the mount after its own."""
     own = plain(
         initContainers=[{"name": "own", "image": "none"}],
@@ -113,7 +113,7 @@ def test_lists_that_are_there_are_kept(injecting: Kubectl, namespace: str) -> No
 
 
 def test_a_volume_and_a_mount_of_the_pods_own_are_used(injecting: Kubectl, namespace: str) -> None:
-    """They may be in memory, or writable: that is the pod's business."""
+    """The pod may choose that they are in memory, or writable."""
     mount = {"name": "membership", "mountPath": "/membership"}
     own = plain(
         volumes=[{"name": "membership", "emptyDir": {"medium": "Memory"}}],
@@ -126,7 +126,7 @@ def test_a_volume_and_a_mount_of_the_pods_own_are_used(injecting: Kubectl, names
 
 
 def test_applying_twice_changes_nothing(injecting: Kubectl, namespace: str) -> None:
-    """What came out, put in again, comes out the same."""
+    """The result, applied again, stays the same."""
     (once,) = dry_run(injecting, namespace, asking(plain(), port="members"))
     again = pod("app", {"labels": once["metadata"]["labels"], "annotations": once["metadata"]["annotations"]}, {})
     (twice,) = dry_run(injecting, namespace, again | {"spec": once["spec"]})
@@ -134,10 +134,10 @@ def test_applying_twice_changes_nothing(injecting: Kubectl, namespace: str) -> N
 
 
 @pytest.mark.parametrize("variant", ["component", "component-classic"])
-def test_a_pod_that_has_the_sidecar_already_gets_no_other(
+def test_a_pod_that_has_the_sidecar_gets_no_second_one(
     injecting: Kubectl, namespace: str, tmp_path: Path, variant: str
 ) -> None:
-    """A label beside a component is no mistake."""
+    """A label beside a component is not an error."""
     (own,) = pods_of(render_app(injecting, variant, [workload()], tmp_path))
     (unlabelled,) = dry_run(injecting, namespace, own)
     own["metadata"]["labels"][LABEL] = "app"
@@ -145,8 +145,8 @@ def test_a_pod_that_has_the_sidecar_already_gets_no_other(
     assert labelled["spec"] == unlabelled["spec"]
 
 
-def test_a_policy_that_comes_later_changes_nothing_of_it(injecting: Kubectl, namespace: str) -> None:
-    """Whichever comes first: the API server runs ours again after the other, and there is one sidecar all the same."""
+def test_the_order_of_policies_does_not_matter(injecting: Kubectl, namespace: str) -> None:
+    """The API server runs our policy again after another one, and there is still only one sidecar."""
     others = [item for name in ("a-other", "z-other") for item in other_policy(name, namespace)]
     injecting("apply", "--filename=-", given=yaml.safe_dump_all(others))
     try:
@@ -163,8 +163,8 @@ def test_a_policy_that_comes_later_changes_nothing_of_it(injecting: Kubectl, nam
     assert stored["spec"]["containers"][0]["volumeMounts"] == [MOUNT]
 
 
-def test_the_label_names_the_service_and_every_format_is_written(injecting: Kubectl, namespace: str) -> None:
-    """With no annotation at all, the sidecar has what it needs."""
+def test_the_label_names_the_service_and_all_formats_are_written(injecting: Kubectl, namespace: str) -> None:
+    """Without any annotation, the sidecar has what it needs."""
     (stored,) = dry_run(injecting, namespace, asking(plain()))
     settings = parse({}, variables(stored))
     assert [service.name for service in settings.service] == ["app"]
@@ -177,7 +177,7 @@ def test_the_label_names_the_service_and_every_format_is_written(injecting: Kube
 
 
 def test_every_option_can_be_an_annotation(injecting: Kubectl, namespace: str) -> None:
-    """The Service too, where a label cannot name it."""
+    """Even the Service, where a label cannot name it."""
     options = {"service": "app,other.elsewhere", "output": "json=/membership/m.json", "not_ready": "exclude"}
     (stored,) = dry_run(injecting, namespace, asking(plain(), **options))
     assert variables(stored) == {
@@ -189,20 +189,20 @@ def test_every_option_can_be_an_annotation(injecting: Kubectl, namespace: str) -
 
 
 def test_annotations_of_others_are_not_options(injecting: Kubectl, namespace: str) -> None:
-    """Only those with our prefix."""
+    """Only annotations with our prefix are."""
     metadata = {**ASKS, "annotations": {"example.com/membership-sidecar": "theirs", "membership": "mine"}}
     (stored,) = dry_run(injecting, namespace, pod("app", metadata, plain()))
     assert variables(stored).keys() == {"MEMBERSHIP_SERVICE", "MEMBERSHIP_OUTPUT"}
 
 
-def test_a_pod_that_the_api_server_refuses_is_refused_for_its_own_fault(injecting: Kubectl, namespace: str) -> None:
-    """A label does not hide what is wrong with the pod."""
+def test_an_invalid_pod_is_refused_for_its_own_error(injecting: Kubectl, namespace: str) -> None:
+    """The label does not hide what is wrong with the pod."""
     with pytest.raises(KubectlFailed, match=r"spec\.containers\[0\]\.image: Required value"):
         dry_run(injecting, namespace, asking({"containers": [{"name": "main"}]}))
 
 
 def other_policy(name: str, namespace: str) -> list[Json]:
-    """Somebody else's policy, which adds an annotation, and its binding to the namespace."""
+    """Another policy, which adds an annotation, and its binding to the namespace."""
     version = "admissionregistration.k8s.io/v1"
     expression = f'Object{{metadata: Object.metadata{{annotations: {{"{name}": "was here"}}}}}}'
     return [

@@ -1,6 +1,6 @@
-"""Every folder renders, and the real API server accepts what comes out, in a namespace that is "restricted", too.
+"""Every folder can be rendered, and the real API server accepts the result, even in a "restricted" namespace.
 
-Scope: what can be said before a pod runs. The injection is in ``test_injection``, the alerts in ``test_monitoring``.
+Scope: what can be tested without pods. The injection is in ``test_injection``, the alerts in ``test_monitoring``.
 """
 
 import re
@@ -37,7 +37,7 @@ START_TIMEOUT = next(option for option in OPTIONS if option.name == "start-timeo
 
 
 def sidecar_of(variant: str) -> Json:
-    """The container that stays, as it is written."""
+    """The container that runs beside the application, as in the manifest."""
     if variant == "component":
         return container(read(DEPLOY / variant / "sidecar.yaml")[0]["spec"]["template"]["spec"] | {"containers": []})
     operations: list[Json] = read(DEPLOY / variant / "run.yaml")[0]  # type: ignore[assignment]  # the file is a list
@@ -46,7 +46,7 @@ def sidecar_of(variant: str) -> Json:
 
 @pytest.mark.parametrize("folder", folders("Kustomization"))
 def test_the_api_server_accepts_every_folder(cluster: Kubectl, namespace: str, folder: str) -> None:
-    """As ``kubectl apply -k`` sends it, with no field that the API does not know."""
+    """As ``kubectl apply -k`` sends it, without unknown fields."""
     rendered = render(cluster, DEPLOY / folder)
     stored = dry_run(cluster, namespace, *rendered)
     assert [item["kind"] for item in stored] == [item["kind"] for item in rendered]
@@ -54,7 +54,7 @@ def test_the_api_server_accepts_every_folder(cluster: Kubectl, namespace: str, f
 
 @pytest.mark.parametrize("file", sorted((DEPLOY / "rbac").glob("*.yaml")), ids=lambda file: file.stem)
 def test_the_api_server_accepts_the_role_of_every_source(cluster: Kubectl, namespace: str, file: Path) -> None:
-    """Those too that no folder names, as ``kubectl apply -f`` sends them."""
+    """As ``kubectl apply -f`` sends it, even those that are in no folder."""
     if file.stem != "kustomization":
         assert [item["kind"] for item in dry_run(cluster, namespace, *read(file))] == ["Role", "RoleBinding"]
 
@@ -64,7 +64,7 @@ def test_the_api_server_accepts_the_role_of_every_source(cluster: Kubectl, names
 def test_a_component_fits_every_workload(
     cluster: Kubectl, restricted: str, tmp_path: Path, variant: str, kind: str
 ) -> None:
-    """Three lines give an app the sidecar, its first container the files, and "restricted" accepts workload and pod."""
+    """Three lines add the sidecar, give the first container the files, and "restricted" accepts workload and pod."""
     rendered = render_app(cluster, variant, [workload(kind)], tmp_path)
     dry_run(cluster, restricted, *rendered)
     (stored,) = dry_run(cluster, restricted, *pods_of(rendered))
@@ -81,7 +81,9 @@ def test_a_component_fits_every_workload(
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_what_the_app_has_stays(cluster: Kubectl, namespace: str, tmp_path: Path, variant: str) -> None:
+def test_a_component_keeps_what_the_application_has(
+    cluster: Kubectl, namespace: str, tmp_path: Path, variant: str
+) -> None:
     """Its own volumes, mounts, containers and init containers, which come after the gate."""
     own = workload(
         initContainers=[{"name": "own-init", "image": "none"}],
@@ -101,7 +103,7 @@ def test_what_the_app_has_stays(cluster: Kubectl, namespace: str, tmp_path: Path
 
 
 def test_only_the_sidecar_gets_the_token(cluster: Kubectl, namespace: str, tmp_path: Path) -> None:
-    """No other container of the pod mounts the volume that it is in."""
+    """No other container of the pod mounts its volume."""
     (stored,) = dry_run(cluster, namespace, *pods_of(render_app(cluster, "component", [workload()], tmp_path)))
     spec = stored["spec"]
     mounting = [
@@ -114,13 +116,13 @@ def test_only_the_sidecar_gets_the_token(cluster: Kubectl, namespace: str, tmp_p
 
 @pytest.mark.parametrize("example", [folder for folder in folders("Kustomization") if folder.startswith("examples/")])
 def test_restricted_accepts_the_pods_of_every_example(cluster: Kubectl, restricted: str, example: str) -> None:
-    """The controllers could make them."""
+    """So that the controllers can create them."""
     (stored,) = dry_run(cluster, restricted, *pods_of(render(cluster, DEPLOY / example)))
     assert container(stored["spec"])["args"] == ["run"]
 
 
 def test_the_namespace_of_these_tests_is_restricted(cluster: Kubectl, restricted: str) -> None:
-    """A pod that says nothing about its rights is refused there: the tests above could have failed."""
+    """A pod without a security context is refused there, so that the tests above can fail."""
     with pytest.raises(KubectlFailed, match="violates PodSecurity"):
         dry_run(cluster, restricted, pod("careless", {}, {"containers": [{"name": "main", "image": "none"}]}))
 
@@ -134,7 +136,7 @@ def test_the_sidecar_understands_the_configuration_of_every_example(kubectl: Kub
 
 
 def test_both_components_add_the_same_container() -> None:
-    """But for the restart policy that makes the one a native sidecar."""
+    """Except for the restart policy, which makes one of them a native sidecar."""
     native = sidecar_of("component")
     assert native.pop("restartPolicy") == "Always"
     assert sidecar_of("component-classic") == native
@@ -163,7 +165,7 @@ def test_every_container_of_an_example_says_why_it_failed(kubectl: Kubectl, exam
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_startup_probe_outlasts_the_start_timeout(variant: str) -> None:
-    """The sidecar ends its wait in its own way, and not the kubelet by killing it."""
+    """The sidecar ends its wait by itself; the kubelet does not kill it before."""
     probe = sidecar_of(variant)["startupProbe"]
     assert probe["failureThreshold"] * probe["periodSeconds"] > duration(str(START_TIMEOUT.default))
 
@@ -197,10 +199,10 @@ EVERYTHING = [
         pytest.param("pods", {("", "pods", "")}, id="pods"),
     ],
 )
-def test_a_role_lets_the_source_list_and_watch_what_it_follows_and_nothing_else(
+def test_a_role_allows_the_source_to_list_and_watch_its_objects_and_nothing_else(
     cluster: Kubectl, namespace: str, source: str, expected: set[tuple[str, str, str]]
 ) -> None:
-    """The real authorizer says so."""
+    """According to the real authorizer."""
     cluster("apply", f"--namespace={namespace}", f"--filename={DEPLOY / 'rbac' / source}.yaml")
     for verb in ("list", "watch"):
         assert {what for what in EVERYTHING if allowed(cluster, namespace, verb, *what)} == expected
@@ -208,8 +210,8 @@ def test_a_role_lets_the_source_list_and_watch_what_it_follows_and_nothing_else(
         assert not [what for what in EVERYTHING if allowed(cluster, namespace, verb, *what)]
 
 
-def test_the_role_for_the_replicas_reads_and_no_more(cluster: Kubectl, namespace: str) -> None:
-    """A pod and what controls it, one at a time."""
+def test_the_role_for_the_replicas_allows_only_reading(cluster: Kubectl, namespace: str) -> None:
+    """Of a pod and its controllers, one object at a time."""
     cluster("apply", f"--namespace={namespace}", f"--filename={DEPLOY / 'rbac' / 'replicas.yaml'}")
     assert allowed(cluster, namespace, "get", "apps", "deployments", "app")
     assert not allowed(cluster, namespace, "list", "apps", "deployments", "")

@@ -1,6 +1,6 @@
-"""The alerts: promtool raises each on series made for it, and a running Prometheus evaluates all on a real sidecar.
+"""The alerts: promtool fires each with given series, and a real Prometheus evaluates all of them on a real sidecar.
 
-Scope: the rules and what they are about. What the metrics mean is tested where they are made.
+Scope: the rules and the series that they use. The meaning of the metrics is tested where they are set.
 """
 
 import http.client
@@ -28,25 +28,25 @@ RULES: Json = read(DEPLOY / "monitoring" / "rules.yaml")[0]["spec"]
 ALERTS: list[Json] = RULES["groups"][0]["rules"]
 
 PATIENCE = 30.0
-"""Seconds for Prometheus, which looks at everything once a second, to see something."""
+"""Seconds for Prometheus, which scrapes and evaluates once a second."""
 
 
 @pytest.fixture
 def rules(tmp_path: Path) -> Path:
-    """The rules as a file of Prometheus' own, without the operator's wrapping."""
+    """The rules as a file for Prometheus, without the operator's object around them."""
     file = tmp_path / "rules.yaml"
     file.write_text(yaml.safe_dump(RULES))
     return file
 
 
 class Prometheus:
-    """A running Prometheus, and what it says."""
+    """A running Prometheus, and queries to it."""
 
     def __init__(self, address: str) -> None:
         self._address = address
 
     def ask(self, path: str, **parameters: str) -> Json:
-        """The data of an answer of its API."""
+        """The data of a response of its API."""
         connection = http.client.HTTPConnection(self._address, timeout=5)
         try:
             connection.request("GET", f"/api/v1/{path}?{urllib.parse.urlencode(parameters)}")
@@ -67,7 +67,7 @@ class Prometheus:
         return {(alert["labels"]["alertname"], alert["state"]) for alert in self.ask("alerts")["alerts"]}
 
     def until(self, predicate: Callable[[], bool]) -> None:
-        """Wait for it to see something."""
+        """Wait until the condition holds."""
         deadline = time.monotonic() + PATIENCE
         while not predicate():
             assert time.monotonic() < deadline, (self.ask("targets"), self.ask("rules"))
@@ -76,7 +76,7 @@ class Prometheus:
 
 @pytest.fixture
 def prometheus(tool: Callable[[str, str], str], tmp_path: Path, rules: Path) -> Iterator[Callable[[str], Prometheus]]:
-    """Starts one that scrapes a URL's /metrics, as the PodMonitor would have it, and evaluates the rules."""
+    """Starts a Prometheus that scrapes a URL's /metrics as the PodMonitor says, and evaluates the rules."""
     programs: list[Program] = []
 
     def start(url: str) -> Prometheus:
@@ -114,10 +114,10 @@ def test_promtool_accepts_the_rules(tool: Callable[[str, str], str], rules: Path
     assert f"SUCCESS: {len(ALERTS)} rules found" in checked
 
 
-def test_every_alert_is_raised_when_it_should_and_not_before(
+def test_every_alert_fires_when_it_should_and_not_before(
     tool: Callable[[str, str], str], rules: Path, tmp_path: Path
 ) -> None:
-    """``data/rules-test.yaml`` has each of them, and promtool plays it."""
+    """``data/rules-test.yaml`` has each of them, and promtool runs it."""
     copy(DATA / "rules-test.yaml", tmp_path)
     played = read(DATA / "rules-test.yaml")[0]["tests"]
     raised = {case["alertname"] for test in played for case in test["alert_rule_test"] if case["exp_alerts"]}
@@ -126,13 +126,13 @@ def test_every_alert_is_raised_when_it_should_and_not_before(
     assert "SUCCESS" in run(tool("promtool", "prometheus"), "test", "rules", tmp_path / "rules-test.yaml")
 
 
-async def test_prometheus_scrapes_a_sidecar_and_its_alerts_follow_it(
+async def test_prometheus_scrapes_a_sidecar_and_its_alerts_fire(
     fresh_control_plane: ControlPlane,
     tmp_path: Path,
     start_sidecar: Callable[..., Sidecar],
     prometheus: Callable[[str], Prometheus],
 ) -> None:
-    """Every series that a rule names is there, none alerts while all is well, and an API server that dies does."""
+    """Every series of a rule exists, no alert fires while all is well, and one does when the API server is killed."""
     async with fresh_control_plane.admin() as admin:
         await admin.create(objects.service("web", "default", selector=None))
         await scene.write_members(admin, "default", ["10.1.0.1"])
@@ -155,7 +155,7 @@ async def test_prometheus_scrapes_a_sidecar_and_its_alerts_follow_it(
 
 
 def run(*command: str | Path) -> str:
-    """What the command prints, of one that must succeed."""
+    """The output of the command, which must succeed."""
     ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout + ran.stderr

@@ -1,8 +1,8 @@
-"""The images of the tests' pods, made here without a registry: by debootstrap and buildah, as archives in the cache.
+"""The images of the test pods, built here without a registry: by debootstrap and buildah, as archives in the cache.
 
-The project's image comes from the very Dockerfile that users build; only its base is a stand-in, since a base cannot be
-pulled. What is slow is made once (``python -m tests.images``) and is named after what it is made of; what changes with
-every line of code takes seconds and is made when a test asks.
+The project's image is built from the Dockerfile that users build; only its base is a substitute, because a base cannot
+be pulled. What is slow is built once (``python -m tests.images``) and has a name derived from its content; what changes
+with every line of code takes seconds and is built when a test needs it.
 """
 
 ENABLE = "python -m tests.images"

@@ -1,4 +1,4 @@
-"""Which images there are, and what each is made of."""
+"""The images, and what each is built from."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ READERS = {
 """One image with all of them, under the names that the examples use. A jar is in ``/opt/NAME/lib``."""
 
 INSTALLED = ("Dockerfile", ".dockerignore", "LICENSE", "requirements.txt", "deploy/image", "sidecar")
-"""What the project's image is made of."""
+"""What the project's image is built from."""
 
 READERS_DOCKERFILE = f"""
 FROM {debian.JAVA.image}
@@ -34,7 +34,7 @@ TOOLS = ("buildah", "debootstrap", "go")
 
 
 def obstacle() -> str | None:
-    """Why the images cannot be had now, and what to do about it; None if at most something quick is left to make."""
+    """Why the images are not available, and what to do; None if they are, or can be built quickly."""
     if os.geteuid() != 0:
         return "images are made by root, for debootstrap and buildah: run pytest as root"
     absent = [tool for tool in TOOLS if shutil.which(tool) is None]

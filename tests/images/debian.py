@@ -1,4 +1,4 @@
-"""Debian roots as base images, in the place of those that cannot be pulled here."""
+"""Debian roots as base images, instead of those that cannot be pulled here."""
 
 import shutil
 import subprocess
@@ -9,12 +9,12 @@ from pathlib import Path
 from tests.images import store
 
 USELESS = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache/apt", "var/lib/apt/lists", "var/log")
-"""What slim images come without; byte code as well."""
+"""What slim images do not contain; they have no byte code either."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Base:
-    """What debootstrap makes of a suite and a few packages."""
+    """A root that debootstrap builds from a suite and a few packages."""
 
     image: str
     suite: str
@@ -29,11 +29,11 @@ class Base:
 
     @property
     def exists(self) -> bool:
-        """Whether buildah has it, of this very recipe."""
+        """Whether buildah has an image of exactly this recipe."""
         return store.exists(self._pinned)
 
     def make(self) -> None:
-        """Make it if it is not there yet, and let its name mean it."""
+        """Build it if it does not exist yet, and give it its name."""
         if not self.exists:
             with tempfile.TemporaryDirectory(prefix=".base-", dir=store.directory()) as directory:
                 self._bootstrap(Path(directory))

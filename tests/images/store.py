@@ -1,4 +1,4 @@
-"""buildah, and the cache: images by name, archives by a digest of what they are made of."""
+"""buildah and the cache: images by name, archives by a digest of what they are built from."""
 
 import fcntl
 import hashlib
@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.cluster import binaries
 
 MACHINE = ("/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt")
-"""Files of the machine, if it has them, that tell how packages are got here: a build sees them, no image does."""
+"""Files of the machine, if it has them, that configure where packages come from: for builds, never in images."""
 
 DRIVER = "overlay"
 """How buildah keeps layers, unless STORAGE_DRIVER says otherwise: vfs works everywhere, and copies all the time."""
@@ -48,7 +48,7 @@ def files(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def locked() -> Iterator[None]:
-    """Nobody else builds meanwhile; whoever comes second finds what the first has made."""
+    """A lock: only one process builds, and the next one finds the result."""
     directory().mkdir(parents=True, exist_ok=True)
     with (directory() / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -56,13 +56,13 @@ def locked() -> Iterator[None]:
 
 
 def archive(name: str, key: str, image: str, make: Callable[[], None]) -> Path:
-    """The archive of an image, made if it is not there yet; those with other keys are removed.
+    """The archive of an image, built if it does not exist yet; archives with other keys are removed.
 
     Args:
-        name: What the archive is called.
-        key: The digest of what the image is made of.
-        image: Its name in a pod's manifest.
-        make: Makes the image in buildah's storage.
+        name: The name of the archive.
+        key: The digest of what the image is built from.
+        image: The name of the image in a pod's manifest.
+        make: Builds the image in buildah's storage.
     """
     made = directory() / f"{name}-{key}.tar"
     with locked():
@@ -80,7 +80,7 @@ def archive(name: str, key: str, image: str, make: Callable[[], None]) -> Path:
 
 
 def build(image: str, context: Path, *arguments: str) -> None:
-    """Build the Dockerfile of a directory, each step's outcome being kept for the next time."""
+    """Build the Dockerfile of a directory, and keep the result of each step for the next time."""
     mounts = [f"--volume={file}:{file}:ro" for file in MACHINE if Path(file).exists()]
     buildah("bud", "--quiet", "--layers", "--pull-never", f"--tag={image}", *mounts, *arguments, str(context))
 
@@ -91,10 +91,10 @@ def exists(image: str) -> bool:
 
 
 def buildah(*arguments: str) -> str:
-    """Run it on storage of our own; what it prints.
+    """Run it on storage of our own, and return its output.
 
     Raises:
-        RuntimeError: with the end of what it says, when it fails.
+        RuntimeError: with the end of its output, if it fails.
     """
     storage = directory() / "buildah"
     command = ["buildah", f"--root={storage / 'root'}", f"--runroot={storage / 'run'}", *arguments]
@@ -106,7 +106,7 @@ def buildah(*arguments: str) -> str:
 
 
 def _tidy() -> None:
-    """Forget the outcomes of steps, once there are many: each change of the code leaves some."""
+    """Remove the results of steps when there are many: each change of the code leaves some."""
     if len(buildah("images", "--quiet", "--filter", "dangling=true").split()) > STEPS:
         buildah("rmi", "--prune")
 

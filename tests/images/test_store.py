@@ -1,4 +1,4 @@
-"""An image is made anew when, and only when, something that it is made of has changed. No image is made here."""
+"""An image is rebuilt if and only if something that it is built from has changed. No image is built here."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Hazelcast reads ``hazelcast-xml`` and ``hazelcast-yaml``, as a whole and imported, and forms a cluster from them.
+"""Hazelcast reads ``hazelcast-xml`` and ``hazelcast-yaml``, as a whole or imported, and forms a cluster with them.
 
 Scope: the oldest release that the formats claim and a recent one, with their validation against the schema. Not what
 Hazelcast does later: it never reads the file again.
@@ -42,7 +42,7 @@ CASES = [pytest.param(f"{main}{name}{suffix}", name, id=f"{main}{name}{suffix}")
 def configurations(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Mapping[str, Sequence[str]]:
-    """What Hazelcast makes of every file: status, port, ways of joining, members. One start of Java for all."""
+    """What Hazelcast reads from every file: status, port, join settings, members. Java starts once for all files."""
     request.getfixturevalue("java")
     directory = tmp_path_factory.mktemp("hazelcast")
     paths = []
@@ -56,7 +56,7 @@ def configurations(
 
 @pytest.mark.parametrize(("file", "members"), CASES)
 def test_hazelcast_reads_the_members(configurations: Mapping[str, Sequence[str]], file: str, members: str) -> None:
-    """The list is exactly the members, joining is by TCP alone, and the port is the members' or the main file's."""
+    """The list has exactly the members, only TCP joins are enabled, and the port is the members' or the main file's."""
     status, port, ways, found = configurations[file]
     hosts = [f"[{it.address}]" if ":" in it.address else it.address for it in MEMBERS[members]]
     ports = ["" if it.port is None else f":{it.port}" for it in MEMBERS[members]]
@@ -71,7 +71,7 @@ def test_hazelcast_reads_the_members(configurations: Mapping[str, Sequence[str]]
 
 @pytest.mark.parametrize("suffix", [".xml", ".yaml"])
 def test_two_hazelcast_members_form_a_cluster(tmp_path: Path, suffix: str) -> None:
-    """Two members that start from our file, each on its own address and both on the same port, find each other."""
+    """Two members with our file, each on its own address and both on the same port, find each other."""
     port = free_port()
     members = [a_member(0, "127.0.0.2", port), a_member(1, "127.0.0.3", port)]
     [path] = write(tmp_path, f"hazelcast-{suffix[1:]}", suffix, {"pair": members})

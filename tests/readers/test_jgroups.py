@@ -1,4 +1,4 @@
-"""JGroups reads ``jgroups``, as ``initial_hosts_file`` of TCPPING, and forms a cluster from it.
+"""JGroups reads ``jgroups`` as the ``initial_hosts_file`` of TCPPING, and forms a cluster with it.
 
 Scope: the oldest release that the format claims and a recent one. Not what JGroups does later: it never reads the file
 again.
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.readers, pytest.mark.usefixtures("java")]
 JARS = ("jgroups-5.3.15.Final", "jgroups-5.5.6.Final")
 
 BIND_PORT = 7800
-"""The port of members that have none."""
+"""The port of members without one."""
 
 
 FAMILIES = {"127.0.0.1": False, "::1": True}
@@ -28,7 +28,7 @@ FAMILIES = {"127.0.0.1": False, "::1": True}
 
 @pytest.fixture(scope="module", params=JARS)
 def hosts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence[str]]:
-    """What JGroups makes of every set: status and hosts. One start of Java for each family."""
+    """What JGroups reads from every set: status and hosts. Java starts once for each address family."""
     request.getfixturevalue("java")
     found: dict[str, Sequence[str]] = {}
     paths = write(tmp_path_factory.mktemp("jgroups"), "jgroups", ".txt")
@@ -42,7 +42,7 @@ def hosts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.mark.parametrize("name", MEMBERS)
 def test_jgroups_reads_the_members(hosts: Mapping[str, Sequence[str]], name: str) -> None:
-    """The initial hosts are exactly the members; one without a port has the port that the reader itself binds to."""
+    """The initial hosts are exactly the members; one without a port gets the port that the reader binds to."""
     status, found = hosts[f"{name}.txt"]
     assert status == "ok", found
     read = {(ip_address(host), int(port)) for host, port in (entry.split("/") for entry in found.split())}

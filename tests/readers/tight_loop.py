@@ -1,4 +1,4 @@
-"""A reader of our own that reads as fast as it can and believes nothing.
+"""A reader of our own that reads as fast as it can and checks everything.
 
 ``python -m tests.readers.tight_loop json=PATH jgroups=PATH ...`` reads the files in turn, for ever, until it is told to
 end (SIGTERM) or finds something that must not be. The files tell of a service whose every member has the same port, and
@@ -18,11 +18,11 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 NICE = 19
-"""The most: ten readers then weigh less than one other program, and still read thousands of times a second."""
+"""The maximum: ten readers then take less than one other program, and still read thousands of times a second."""
 
 
 def size(state: int) -> int:
-    """How many members the service has in a state: it goes up and down, so that files get longer and shorter."""
+    """The number of members in a state, which goes up and down so that files get longer and shorter."""
     return 20 + state % 23
 
 
@@ -67,7 +67,7 @@ class Reader:
         self._body = b""
 
     def read(self) -> str:
-        """Read it once; what is wrong with it, empty if nothing is."""
+        """Read it once, and return what is wrong with it; empty if nothing is."""
         try:
             body = self._path.read_bytes()
         except OSError as error:
@@ -91,7 +91,7 @@ class Reader:
 
 
 def main(arguments: Iterable[str]) -> int:
-    """Read until told to end; the last line says how it went."""
+    """Read until SIGTERM; the last line printed is the result."""
     told: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
     os.nice(NICE)
@@ -99,7 +99,7 @@ def main(arguments: Iterable[str]) -> int:
     readers = [Reader(form, Path(path)) for form, path in pairs]
     problem = ""
     while not problem:
-        last = bool(told)  # whoever is told to end has still to see how it ended
+        last = bool(told)  # the result is still printed
         for reader in readers:
             problem = problem or reader.read()
         if last:

@@ -1,6 +1,6 @@
-"""The README says what the code does: samples, options, metrics, commands.
+"""The README shows what the code does: the samples, the tables of options and metrics, the command that CI runs.
 
-``python -m tests.test_readme`` writes the generated parts anew.
+``python -m tests.test_readme`` regenerates the tables.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ README = ROOT / "README.md"
 
 
 def options() -> str:
-    """The manual of the options, section by section."""
+    """The table of the options, section by section."""
     rows = ["| option | meaning |", "|---|---|"]
     for section in SECTIONS:
         rows.append(f"| **{section.title}** | |")
@@ -45,12 +45,12 @@ def metrics() -> str:
         name = family.name + ("_total" if family.type == "counter" else "")
         labels = sorted({label for sample in family.samples for label in sample.labels} - {"le"})
         rows.append(f"| `{name}` | {', '.join(labels)} | {family.documentation} |")
-    rows.append("| `process_*` | | Of the Prometheus client. |")
+    rows.append("| `process_*` | | From the Prometheus client library. |")
     return "\n".join(rows)
 
 
 def generated(text: str) -> str:
-    """The README with the generated parts made anew."""
+    """*text*, which is the README, with its tables regenerated."""
     for name, part in (("options", options()), ("metrics", metrics())):
         head, tail = rf"(<!-- {name}: [^\n]*? -->\n)", rf"(<!-- /{name} -->)"
         before, start, _, end, after = re.split(f"{head}(.*?){tail}", text, flags=re.DOTALL)
@@ -59,7 +59,7 @@ def generated(text: str) -> str:
 
 
 def test_the_generated_parts_are_up_to_date() -> None:
-    """Options and metrics are those of the code; if this fails, run python -m tests.test_readme."""
+    """If this fails, run ``python -m tests.test_readme``."""
     text = README.read_text(encoding="utf-8")
     assert generated(text) == text
 
@@ -67,21 +67,21 @@ def test_the_generated_parts_are_up_to_date() -> None:
 @pytest.mark.parametrize(
     ("language", "form"), [("json", "json"), ("xml", "hazelcast-xml"), ("yaml", "hazelcast-yaml"), ("text", "jgroups")]
 )
-def test_the_samples_are_what_is_written(language: str, form: str) -> None:
-    """Each block stands so in the sample file."""
+def test_the_samples_are_what_the_formats_write(language: str, form: str) -> None:
+    """Each block is a part of the sample of its format."""
     (block,) = re.findall(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     assert block in samples.sample(form)
     assert len(block.splitlines()) <= 8
 
 
 def test_ci_runs_the_same_test_command() -> None:
-    """What is green there is green with the README's command."""
+    """The README's command for the tests is the one that CI runs."""
     command = next(line.strip() for line in README.read_text(encoding="utf-8").splitlines() if "-m pytest" in line)
     assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
 def test_the_contract_is_the_second_heading() -> None:
-    """Before anything else, what may be relied on."""
+    """A reader first learns what may be relied on."""
     headings = [line for line in README.read_text(encoding="utf-8").splitlines() if line.startswith("## ")]
     assert headings[0] == "## The contract"
 

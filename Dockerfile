@@ -67,7 +67,7 @@ USER 65532:65532
 WORKDIR /
 EXPOSE 9466
 
-# The kernel drops a signal to the first process of a container as long as that has no handler for it, which would cost a
-# pod that is deleted while it starts its whole grace period. A blocked signal waits until the program can handle it.
+# The kernel drops a signal to the first process of a container while that has no handler for it: a pod that is deleted
+# while it starts would wait for its whole grace period. A blocked signal is delivered once the program handles it.
 ENTRYPOINT ["env", "--block-signal=TERM,INT", "/opt/membership-sidecar/bin/membership-sidecar"]
 CMD ["run"]

@@ -68,7 +68,7 @@ def _unanswered(pipeline: Pipeline) -> str:
 def why_empty(track: Track) -> str:
     """Why nobody is selected of what *track* knows, as far as its answers tell."""
     if track.union.members:
-        count = len(track.union.members)
+        count = len({member.pod for member in track.union.members.values()})
         return f"{count} known, none of which may be published as they are (--not-ready, --terminating, --self)"
     if track.warnings:
         return " ".join(sorted(set(track.warnings.values())))

@@ -94,6 +94,24 @@ def test_why_there_is_nobody(scope: str, reports: tuple[Report, ...], why: str) 
     assert (found.selected, found.empty) == (0, why)
 
 
+OTHER_PORT = msgspec.structs.replace(APP, service="other", port=9000)
+
+
+@pytest.mark.parametrize(
+    ("not_ready", "ready", "selected", "why"), [("prefer-ready", True, 1, ""), ("exclude", False, 0, "1")]
+)
+def test_a_pod_counts_once_whatever_services_and_ports_it_has(
+    not_ready: str, ready: bool, selected: int, why: str
+) -> None:
+    """Two lines of one pod are not two members for --min-members."""
+    pipeline = made("endpointslice/prod/app", not_ready=not_ready)
+    found = [msgspec.structs.replace(each, ready=ready, serving=ready) for each in (APP, OTHER_PORT)]
+    pipeline.take(listed("endpointslice/prod/app", Report("x", 1, {each.key: each for each in found})))
+    assert len(pipeline.selected) == 2 * selected
+    it = situation(pipeline, Replicas(), started=1.0, published=False, shrink=None)
+    assert (it.selected, it.empty.partition(" ")[0]) == (selected, why)
+
+
 def test_the_wanted_replicas_are_passed_on() -> None:
     """Or why they are not known."""
     replicas = Replicas()

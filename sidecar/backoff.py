@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 
 LONGEST_ASKED = 120.0
-"""Seconds that a server may ask to wait. Real ones ask for 1 to 30; 300 without a try are taken for a stuck source."""
+"""The longest wait that a server may ask for, in seconds. Real ones ask for 1 to 30; 300 without an attempt count as a
+stuck source."""
 
 
 class Backoff:
@@ -49,7 +50,7 @@ class Backoff:
         self._last = float("-inf")
 
     def reset(self) -> None:
-        """Start again from the first step: whatever failed before works."""
+        """Start again from the first step, because what failed before works."""
         self._next = self._initial
 
     def delay(self, at_least: float = 0.0) -> float:

@@ -46,8 +46,6 @@ class SourceError(SidecarError):
         "connection",
         "malformed",
         "short_watch",
-        "silent",
-        "confirm",
         "absent",
         "not_headless",
         "no_port",

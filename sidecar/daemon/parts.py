@@ -10,14 +10,14 @@ from sidecar.membership.policy.leaves import LeavePolicy
 from sidecar.membership.policy.rules import Rules
 from sidecar.membership.policy.timing import Pace
 from sidecar.output.publish_loop import Demands
-from sidecar.sources.kubernetes.credentials import SERVICE_ACCOUNT, in_cluster, kubeconfig
+from sidecar.sources.kubernetes.loaders import SERVICE_ACCOUNT, in_cluster, kubeconfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sidecar.formats import Format
     from sidecar.settings.values import Output, Settings
-    from sidecar.sources.kubernetes.credentials import Loader
+    from sidecar.sources.kubernetes.loaders import Loader
 
 RECORD = FORMATS["json"]
 """The format in which a restart finds who was in the files."""

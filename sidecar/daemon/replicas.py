@@ -1,8 +1,8 @@
-"""How many replicas the workload of one's own pod should have, as its controller says.
+"""How many replicas the workload of the sidecar's own pod should have, according to its controller.
 
-From the pod up its controllers to one that has nobody above it, since in a rollout a ReplicaSet wants only its part of
-what the Deployment wants. It takes the verb ``get`` on pods and on whatever is met on the way, and it is asked when
-needed rather than watched.
+The number is that of the topmost controller, since during a rollout each ReplicaSet wants only its part of what the
+Deployment wants. This needs the verb ``get`` on pods and on every controller above the pod, and it is read when needed
+rather than watched.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import msgspec
 
 from sidecar.errors import SourceError
 from sidecar.sources.kubernetes.objects import Wire, decoder
-from sidecar.sources.kubernetes.pods import PodMetadata  # noqa: TC001 - msgspec reads the annotations
+from sidecar.sources.kubernetes.pod_objects import PodMetadata  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
-    from sidecar.sources.kubernetes.pods import Owner
+    from sidecar.sources.kubernetes.pod_objects import Owner
 
 LONGEST_CHAIN = 4
-"""Controllers above each other; real are two, and owner references could form a ring."""
+"""Controllers above each other; usually there are two, and owner references could form a cycle."""
 
-INSTEAD = "Or give --min-members a number."
-"""The other remedy of everything that goes wrong here."""
+ALTERNATIVE = "Or set --min-members to a number."
+"""The other remedy for everything that can go wrong here."""
 
 
 class Reader(Protocol):
@@ -33,7 +33,7 @@ class Reader(Protocol):
 
 
 class Kind(NamedTuple):
-    """A kind of controller that is understood, and where its objects are."""
+    """A supported kind of controller, and where its objects are."""
 
     root: str
     plural: str
@@ -84,12 +84,12 @@ _decode_workload = decoder(Workload)
 
 
 async def desired_replicas(connection: Reader, namespace: str, pod_name: str) -> int:
-    """The number of replicas that are wanted of the workload that the pod *pod_name* is of.
+    """The desired number of replicas of the workload that the pod *pod_name* belongs to.
 
-    That is ``spec.replicas`` (1 if it is not said, as in apps/v1), of a DaemonSet ``status.desiredNumberScheduled``.
+    That is ``spec.replicas`` (1 if it is absent, as in apps/v1), or ``status.desiredNumberScheduled`` of a DaemonSet.
 
     Raises:
-        SourceError: if it cannot be known; the message names the verb and the resource to grant, or why nobody knows.
+        SourceError: if it is unknown; the message names the verb and the resource to grant, or another reason.
     """
     found = await _read(connection, POD, namespace, pod_name)
     owner = found.metadata.controller
@@ -101,7 +101,7 @@ async def desired_replicas(connection: Reader, namespace: str, pod_name: str) ->
         if above is None:
             return _number(found, owner, namespace)
         owner = above
-    raise _unknown("malformed", f"the controllers of the pod {namespace}/{pod_name} have no end.")
+    raise _unknown("malformed", f"the owner references of the pod {namespace}/{pod_name} form a cycle.")
 
 
 def _kind(owner: Owner, namespace: str) -> Kind:
@@ -110,7 +110,7 @@ def _kind(owner: Owner, namespace: str) -> Kind:
         return KINDS[api_group, owner.kind]
     except KeyError:
         whose = f"the controller is the {owner.kind} {namespace}/{owner.name} of {owner.api_version or 'no API'}"
-        raise _unknown("not_found", f"{whose}, which is no kind that is understood.") from None
+        raise _unknown("not_found", f"{whose}, which is not a supported kind.") from None
 
 
 def _number(found: Workload, owner: Owner, namespace: str) -> int:
@@ -127,11 +127,11 @@ async def _read(connection: Reader, kind: Kind, namespace: str, name: str) -> Wo
     except msgspec.MsgspecError as error:
         raise _unknown("malformed", f"{kind.plural}/{namespace}/{name} is malformed: {error}.") from error
     except SourceError as error:
-        needs = f"it takes the verb get on {kind.resource} in namespace {namespace}. "
+        needs = f"it needs the verb get on {kind.resource} in namespace {namespace}. "
         raise _unknown(
             error.reason, (needs if error.reason == "forbidden" else "") + error.message, error.retry_after
         ) from error
 
 
 def _unknown(reason: str, why: str, retry_after: float = 0.0) -> SourceError:
-    return SourceError(reason, f"The wanted number of replicas is unknown: {why} {INSTEAD}", retry_after)
+    return SourceError(reason, f"The desired number of replicas is unknown: {why} {ALTERNATIVE}", retry_after)

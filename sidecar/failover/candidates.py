@@ -13,7 +13,8 @@ from sidecar.membership.track import Track
 from sidecar.sources.kubernetes.endpoints import endpoints
 from sidecar.sources.kubernetes.endpointslices import endpoint_slices
 from sidecar.sources.kubernetes.pods import PodProjection, pods
-from sidecar.sources.kubernetes.reflector import Reflector, Timing
+from sidecar.sources.kubernetes.reflector import Reflector
+from sidecar.sources.kubernetes.timing import Timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -33,6 +33,9 @@ LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 MEMBER_STATES = ("ready", "serving", "terminating")
 """A member can be in several of these states, or in none."""
 
+WATCH_ENDS = ("ended", "silent", "confirm")
+"""How a watch ends without an error; the other reasons are those of ``SourceError``."""
+
 EVENT_TYPES = ("LISTED", "ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR")
 
 
@@ -147,7 +150,7 @@ class Metrics:
         self.last_sync.labels(scope)
         for event_type in EVENT_TYPES:
             self.events.labels(scope, event_type)
-        for reason in (*SourceError.REASONS, "ended"):
+        for reason in (*SourceError.REASONS, *WATCH_ENDS):
             self.restarts.labels(scope, reason)
 
     def expect_dns(self, types: Iterable[str], codes: Sequence[str]) -> None:

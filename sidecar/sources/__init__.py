@@ -1,14 +1,15 @@
 """Where members come from.
 
-The protocol of a source: ``events()`` is an asynchronous iterator that never ends by itself.
+``events()`` of a source is an asynchronous iterator that never ends by itself.
 
 - It first yields ``Listed`` for its scope, the complete answer (all pages), and may yield it again at any time.
-- Then ``Applied`` and ``Deleted`` tell the whole truth about one origin each; repeating one is harmless.
-- ``Failed`` says that it cannot be asked now; the next answer, ``Recovered`` included, ends that. A source never turns
-  a failure into an empty answer, never decides what is published, and retries by itself for ever.
+- Then each ``Applied`` or ``Deleted`` says everything about one origin; repeating one is harmless.
+- ``Failed`` says that the newest attempt failed. The next answer ends that, be it ``Recovered``, which says nothing new
+  about members. A source never turns a failure into an empty answer, never decides what is published, and retries by
+  itself for ever.
 
-``objects`` is pure and knows the wire format, ``api`` is the only module that knows kubernetes-asyncio, ``reflector``
-is list -> watch -> relist.
+``kubernetes`` lists and watches the API server, ``dns`` polls; they know nothing of each other. ``health`` is what both
+say about themselves. May import ``membership``, ``observability``, ``backoff`` and ``errors``.
 """
 
 from __future__ import annotations
@@ -25,12 +26,18 @@ class Source(Protocol):
     """Anything that knows members."""
 
     scope: str
-    """What of the world it covers, for example ``endpointslice/default/app``; unique among the sources of a run."""
-    active_at: float
-    """When it last did anything at all, retries included, in seconds of the event loop's clock: for liveness."""
+    """What it covers, for example ``endpointslice/default/app``; unique among the sources of a run."""
+
+    @property
+    def active_at(self) -> float:
+        """When it last did anything, retries included, in seconds of the event loop's clock: for liveness."""
+
+    @property
+    def heard_at(self) -> float:
+        """When it last received anything usable (before that: when it was made); failed attempts do not count."""
 
     def confirm(self) -> None:
-        """A complete answer is wanted soon: what was said is hard to believe."""
+        """Ask for a complete answer soon, because the newest one is hard to believe."""
 
     def events(self) -> AsyncIterator[Event]:
         """See the package's docstring."""

@@ -1,6 +1,6 @@
-"""The wanted number of replicas: from a pod up to the controller that says it.
+"""The desired number of replicas: from a pod up to its topmost controller.
 
-Against scripted objects, for every kind and everything that can be wrong; against real controllers in
+Against scripted objects, for every kind and everything that can go wrong; against real controllers in
 ``real/test_pods``.
 """
 
@@ -21,7 +21,7 @@ NAMESPACE = "default"
 APPS = f"/apis/apps/v1/namespaces/{NAMESPACE}"
 CORE = f"/api/v1/namespaces/{NAMESPACE}"
 POD = f"{CORE}/pods/app-0"
-ENDING = "Or give --min-members a number."
+ENDING = "Or set --min-members to a number."
 
 
 class Objects:
@@ -140,13 +140,13 @@ SETS = f"{APPS}/replicasets/app-5d4f"
         pytest.param(
             {POD: an_object(owner("Database", "app", "db.example/v1"))},
             "not_found",
-            "the controller is the Database default/app of db.example/v1, which is no kind that is understood.",
+            "the controller is the Database default/app of db.example/v1, which is not a supported kind.",
             id="an operator's kind",
         ),
         pytest.param(
             {POD: an_object(owner("Deployment", "app", "db.example/v1"))},
             "not_found",
-            "the controller is the Deployment default/app of db.example/v1, which is no kind that is understood.",
+            "the controller is the Deployment default/app of db.example/v1, which is not a supported kind.",
             id="a namesake of another group",
         ),
         pytest.param(
@@ -158,19 +158,19 @@ SETS = f"{APPS}/replicasets/app-5d4f"
         pytest.param(
             {POD: an_object(REPLICA_SET), SETS: an_object(REPLICA_SET)},
             "malformed",
-            "the controllers of the pod default/app-0 have no end.",
+            "the owner references of the pod default/app-0 form a cycle.",
             id="a ring",
         ),
         pytest.param(
             {POD: an_object(REPLICA_SET), SETS: SourceError("forbidden", "No.")},
             "forbidden",
-            "it takes the verb get on replicasets.apps in namespace default. No.",
+            "it needs the verb get on replicasets.apps in namespace default. No.",
             id="forbidden",
         ),
         pytest.param(
             {POD: SourceError("forbidden", "No.")},
             "forbidden",
-            "it takes the verb get on pods in namespace default. No.",
+            "it needs the verb get on pods in namespace default. No.",
             id="even the pod",
         ),
         pytest.param({POD: SourceError("timeout", "It is slow.")}, "timeout", "It is slow.", id="any other failure"),
@@ -181,7 +181,7 @@ async def test_what_is_not_known_is_said(objects: dict[str, Json], reason: str, 
     with pytest.raises(SourceError) as caught:
         await desired_replicas(Objects(objects), NAMESPACE, "app-0")
     assert caught.value.reason == reason
-    assert caught.value.message == f"The wanted number of replicas is unknown: {message} {ENDING}"
+    assert caught.value.message == f"The desired number of replicas is unknown: {message} {ENDING}"
 
 
 async def test_a_server_may_ask_for_patience() -> None:

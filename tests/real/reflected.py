@@ -9,7 +9,8 @@ from typing import Any
 from sidecar.membership.member import Member
 from sidecar.observability.metrics import Metrics
 from sidecar.sources.kubernetes.collection import Collection
-from sidecar.sources.kubernetes.reflector import Reflector, Timing
+from sidecar.sources.kubernetes.reflector import Reflector
+from sidecar.sources.kubernetes.timing import Timing
 from tests.cluster.control_plane import ControlPlane
 from tests.support.builders import Followed, connected, following, grants
 

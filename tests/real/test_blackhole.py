@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.sources.kubernetes.connection import Timeouts
+from sidecar.sources.kubernetes.transport import KEEPALIVE_COUNT, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL
 from tests.cluster import objects
 from tests.cluster.api import Api
 from tests.cluster.control_plane import ControlPlane
@@ -20,8 +20,7 @@ from tests.real.network import Wire, ip
 from tests.real.relay import Relay
 from tests.real.sidecar import FILES, Sidecar
 
-PATIENCE = Timeouts()
-KEEPALIVE_SECONDS = PATIENCE.keepalive_idle + PATIENCE.keepalive_interval * PATIENCE.keepalive_count
+KEEPALIVE_SECONDS = KEEPALIVE_IDLE + KEEPALIVE_INTERVAL * KEEPALIVE_COUNT
 """The bound that the sidecar documents."""
 
 LATE = 1.15

@@ -69,7 +69,7 @@ async def test_403_in_all_namespaces_needs_a_cluster_role(control_plane: Control
     """Because a Role covers one namespace."""
     token = await control_plane.service_account(namespace, scene.ACCOUNT, [])
     error = await refusal(control_plane, token, path_of("Pod"), "list")
-    assert " Grant get, list and watch on pods everywhere to the service account " in error.message
+    assert " Grant get, list and watch on pods in all namespaces to the service account " in error.message
     assert error.message.endswith(" with a ClusterRole and a ClusterRoleBinding.")
 
 
@@ -85,7 +85,7 @@ async def test_403_without_credentials(control_plane: ControlPlane, namespace: s
     async with connected(grants(control_plane.url, ca=control_plane.ca_file)) as connection:
         with pytest.raises(SourceError) as raised:
             await connection.list(path_of("Pod", namespace), {})
-    assert "It was asked without credentials: mount the service account's token" in raised.value.message
+    assert "The request had no credentials: mount the service account's token" in raised.value.message
 
 
 @pytest.mark.parametrize(
@@ -116,4 +116,4 @@ async def test_a_certificate_of_another_ca(control_plane: ControlPlane, namespac
         with pytest.raises(SourceError) as raised:
             await connection.list(path_of("Pod", namespace), {})
     assert raised.value.reason == "tls"
-    assert " Trust the CA that signed it: see ca.crt of the service account" in raised.value.message
+    assert " Trust the CA that signed it: check ca.crt of the service account" in raised.value.message

@@ -137,5 +137,5 @@ async def test_a_certificate_of_another_authority_is_reported(
     one = sidecar(tmp_path, kubeconfig, "--service=web", "--source=endpointslice")
     await one.start()
     await reported(one, f"TLS to {control_plane.url} failed: ")
-    assert "Trust the CA that signed it: see ca.crt of the service account" in one.failing()
+    assert "Trust the CA that signed it: check ca.crt of the service account" in one.failing()
     assert token not in one.log.read_text()

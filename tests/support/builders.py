@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sidecar.membership.events import Event, Report
     from sidecar.sources import Source
     from sidecar.sources.kubernetes.connection import Timeouts
-    from sidecar.sources.kubernetes.credentials import Configuration, Loader
+    from sidecar.sources.kubernetes.loaders import Configuration, Loader
 
 Json: TypeAlias = dict[str, Any]
 

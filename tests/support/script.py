@@ -8,14 +8,15 @@ socket in test_reflector_simulated.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain, pairwise, repeat
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from sidecar.errors import SourceError
 from sidecar.observability.metrics import Metrics
-from sidecar.sources.kubernetes.reflector import Reflector, Timing
+from sidecar.sources.kubernetes.reflector import Reflector
+from sidecar.sources.kubernetes.timing import Timing
 from tests.support.builders import PATH, SCOPE, SELECTOR, collection, endpoint_slice, page
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 Answer: TypeAlias = bytes | SourceError | tuple[float, bytes | SourceError]
 """What a LIST brings, and after how many seconds."""
 
-Stream: TypeAlias = tuple[bytes | float | SourceError, ...]
-"""What a WATCH brings: chunks, seconds between them, an error. It ends with the end."""
+Stream: TypeAlias = tuple[bytes | float | SourceError | TimeoutError, ...]
+"""What a WATCH brings: chunks, seconds between them, an error (TimeoutError: silence). It ends with the end."""
 
 HANG = float("inf")
 
@@ -53,6 +54,55 @@ class Asked:
     def revision(self) -> str | None:
         """The resourceVersion in it."""
         return self.query.get("resourceVersion")
+
+
+class ScriptedStream:
+    """As ``WatchStream``, for chunks from a script.
+
+    Args:
+        coming: what was read so far; an error or the end (None) comes last.
+    """
+
+    def __init__(self, coming: asyncio.Queue[bytes | BaseException | None]) -> None:
+        self._coming = coming
+
+    async def read(self) -> bytes:
+        """As ``WatchStream.read``."""
+        match await self._coming.get():
+            case None:
+                return b""
+            case BaseException() as error:
+                raise error
+            case chunk:
+                return chunk
+
+    def interrupt(self) -> None:
+        """As ``WatchStream.interrupt``."""
+        while not self._coming.empty():
+            self._coming.get_nowait()
+        self._coming.put_nowait(None)
+
+
+@asynccontextmanager
+async def streaming(chunks: AsyncIterator[bytes]) -> AsyncIterator[ScriptedStream]:
+    """A stream of *chunks*, which come when they come, whether or not somebody reads."""
+    coming: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue()
+
+    async def play() -> None:
+        try:
+            async for chunk in chunks:
+                coming.put_nowait(chunk)
+            coming.put_nowait(None)
+        except (SourceError, TimeoutError, AssertionError) as error:
+            coming.put_nowait(error)
+
+    playing = asyncio.create_task(play())
+    try:
+        yield ScriptedStream(coming)
+    finally:
+        playing.cancel()
+        with suppress(asyncio.CancelledError):
+            await playing
 
 
 class Script:
@@ -82,7 +132,7 @@ class Script:
         return answer
 
     @asynccontextmanager
-    async def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[ScriptedStream]:
         """As ``Connection.watch``."""
         self._note("watch", path, query)
         stream = next(self._watches)
@@ -90,14 +140,15 @@ class Script:
             raise stream
         self.watching += 1
         try:
-            yield self._chunks(stream)
+            async with streaming(self._chunks(stream)) as made:
+                yield made
         finally:
             self.watching -= 1
 
     async def _chunks(self, stream: Stream) -> AsyncIterator[bytes]:
         for step in stream:
             match step:
-                case SourceError():
+                case SourceError() | TimeoutError():
                     raise step
                 case bytes():
                     yield step

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from sidecar.check.findings.finding import Finding
-from sidecar.sources.kubernetes.objects import Port, choose_port
+from sidecar.sources.kubernetes.ports import Port, choose_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from sidecar.daemon.replicas import desired_replicas
 from sidecar.errors import SourceError
 from sidecar.sources.kubernetes.collection import reader
 from sidecar.sources.kubernetes.explanations import ANONYMOUS
-from sidecar.sources.kubernetes.objects import decode_page
+from sidecar.sources.kubernetes.responses import decode_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

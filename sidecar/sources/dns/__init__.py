@@ -1,1 +1,7 @@
-"""DNS as a source: polled, and an absence confirmed before it is believed."""
+"""DNS as a source: it is polled, and an absence is confirmed before it is believed.
+
+source                          the loop: poll, confirm, report
+query                           what is asked about one Service
+resolver, responses             one question and its outcome; only these know dnspython
+confirmation, records, names    pure: when an answer is believed, what it says about members, names in DNS
+"""

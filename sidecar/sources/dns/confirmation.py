@@ -1,13 +1,14 @@
-"""What is believed of a name in DNS: when an answer is taken for the truth.
+"""When an answer of DNS is believed.
 
 Pure; the time is an argument. The rules:
 
 - An answer with records is believed at once. An unknown outcome changes nothing.
-- That there are none any more is believed after so many answers in a row *and* longer than the first of them may have
-  been in a cache: zero ready endpoints are NXDOMAIN by specification (2.4.1), and so are a typo, a Service deleted by
-  mistake and a CoreDNS whose watch is stuck (coredns #6518).
-- The same goes for the very first answer, so that a typo, or a cache from before the Service was made, is not an empty
-  set. It does not where another question about the same name has records: then this address family has just none.
+- That there are no records any more is believed after several answers in a row *and* after the time for which a cache
+  may have repeated the first of them: zero ready endpoints are NXDOMAIN by specification (2.4.1), but so are a typo, a
+  Service deleted by mistake and a CoreDNS whose watch is stuck (coredns #6518).
+- The same holds for the very first answer, so that a typo, or a cache from before the Service was created, is not an
+  empty set. It does not hold where another question about the same name has records: then the Service merely has no
+  addresses of this family.
 """
 
 from __future__ import annotations
@@ -28,38 +29,38 @@ class ConfirmationPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How an absence is confirmed."""
 
     answers: int = 3
-    """In a row, any failure in between starting anew."""
+    """In a row; any failure in between starts the count anew."""
     negative_ttl_cap: float = 300.0
-    """Seconds that a negative TTL is taken for at most. CoreDNS says 5 or 30; some zones' SOA says a day."""
+    """The longest negative TTL that is waited for, in seconds. CoreDNS says 5 or 30; some zones' SOA says a day."""
 
 
 class _Absence(msgspec.Struct):
     answers: int
     over: float
-    """When nobody can repeat the first of them from a cache any more."""
+    """When no cache can repeat the first of them any more."""
 
 
 class ConfirmedRecords:
-    """What is believed of the answers to some questions about one Service.
+    """The records that are believed, for each question about one Service.
 
     Args:
         questions: what is asked each time, for example A and AAAA.
-        confirmation: see there.
+        policy: how an absence is confirmed.
     """
 
-    def __init__(self, questions: Iterable[str], confirmation: ConfirmationPolicy) -> None:
+    def __init__(self, questions: Iterable[str], policy: ConfirmationPolicy) -> None:
         self.records: dict[str, tuple[Record, ...] | None] = dict.fromkeys(questions)
         """By question; None while nothing is believed yet."""
-        self._confirmation = confirmation
+        self._policy = policy
         self._absences: dict[str, _Absence] = {}
 
     @property
     def complete(self) -> bool:
-        """Whether something is believed of every question."""
+        """Whether an answer to every question is believed."""
         return None not in self.records.values()
 
     def take(self, outcomes: Mapping[str, Outcome], now: float) -> Unknown | None:
-        """Take in an outcome for each question; tell why they are not all believed, None if they are.
+        """Take in an outcome for each question; return why not all of them are believed, or None if they are.
 
         Args:
             outcomes: by question.
@@ -88,33 +89,33 @@ class ConfirmedRecords:
         if before == () or (before is None and exists):
             self.records[question] = ()
             return None
-        over = now + min(absent.ttl, self._confirmation.negative_ttl_cap)
+        over = now + min(absent.ttl, self._policy.negative_ttl_cap)
         absence = self._absences.setdefault(question, _Absence(0, over))
         absence.answers += 1
-        needed = self._confirmation.answers
+        needed = self._policy.answers
         if absence.answers >= needed and now > absence.over:
             del self._absences[question]
             self.records[question] = ()
             return None
         if before is None:
-            return Unknown(reason="absent", message=f"{missing(absent)} Until that is certain, nothing is written.")
+            return Unknown(reason="absent", message=f"{missing(absent)} Nothing is written until this is confirmed.")
         return Unknown(
             reason="absent",
-            message=f"{absent.name} is gone ({absent.code}): its last ready pod, or the Service. The members stay"
-            f" until {needed} answers in a row say so; this is number {absence.answers}.",
+            message=f"{absent.name} is gone ({absent.code}): its last ready pod is, or the Service. The members stay"
+            f" until {needed} answers in a row confirm it; this is number {absence.answers}.",
         )
 
 
 def missing(absent: Absent) -> str:
-    """What it means that there are no records, and what to do."""
+    """What the absence of records means, and what to do."""
     if absent.code == "NODATA":
         return (
-            f"{absent.name} is in DNS, but without addresses of the wanted family (NODATA): see the Service's"
+            f"{absent.name} is in DNS, but without addresses of the wanted family (NODATA): check the Service's"
             " ipFamilies, and --address-family."
         )
     return (
         f"There is no {absent.name} in DNS ({absent.code}): the Service does not exist, is misspelt or has no ready"
-        " pod. Compare --service and --namespace with kubectl get services, --cluster-domain with the cluster's zone;"
-        " a pod in the host's network needs dnsPolicy ClusterFirstWithHostNet or --dns-server; pods that wait for each"
-        " other need publishNotReadyAddresses."
+        " pod. Compare --service and --namespace with kubectl get services, and --cluster-domain with the cluster's"
+        " zone. A pod in the host's network needs dnsPolicy ClusterFirstWithHostNet or --dns-server; pods that wait for"
+        " each other need publishNotReadyAddresses."
     )

@@ -1,12 +1,12 @@
 """Everything that is asked about one Service in one poll.
 
-Without a named port, A and AAAA of the Service are the members' addresses, each decided for itself. A named port has
-SRV records, which tell the port and the hostnames, too. A server that adds the addresses of their targets, as CoreDNS
-does, is asked once. Of another one they are asked for: first the Service's own, since a target without a hostname has
-a label made of one of them; then, for the rest, each target's.
+Without a named port, the A and AAAA records of the Service are the members' addresses; each family is decided on its
+own. A named port has SRV records, which also have the port's number and the hostnames. A server that adds the addresses
+of their targets, as CoreDNS does, is asked once. Any other server is asked for them: first for those of the Service,
+since the label of a target without a hostname is made from one of them; then, for the rest, for those of each target.
 
-Answers that are true and yet no member list become ``Unknown`` here, with what to do: the address of a Service that is
-not headless, and a Service that has no port of that name.
+Answers that are correct and yet no list of members become ``Unknown`` here, with what to do: the address of a Service
+that is not headless, and a Service that has no port of that name.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from sidecar.sources.dns.records import Outcome, Wanted
 
 AT_ONCE = 16
-"""Targets whose addresses are asked for at the same time."""
+"""How many targets are looked up at the same time."""
 
 
 class Asks(Protocol):
-    """Whoever can ask DNS; see ``resolver.Resolver``."""
+    """Anything that can ask DNS, see ``resolver.Resolver``."""
 
     async def ask(self, name: str, kind: str, *, once: bool = False) -> Outcome:
         """See there."""
@@ -51,10 +51,10 @@ class ServiceQuery:
         self._name = service_name(wanted.service, wanted.namespace)
         self._port_name = port_name(self._port, wanted.service, wanted.namespace)
         self._endpoints: dict[str, str] = {}
-        """By question, the single address that is known to be no ClusterIP."""
+        """By question, the single address that is known not to be a cluster IP."""
 
     async def ask(self) -> dict[str, Outcome]:
-        """The outcome of every question."""
+        """Ask everything once, and return the outcome of each of the ``questions``."""
         if self._port:
             return {"SRV": await self._ask_port()}
         outcomes = await self._ask_all([self._name], self._kinds)
@@ -67,10 +67,11 @@ class ServiceQuery:
         return [task.result() for task in asked]
 
     async def _unless_cluster_ip(self, kind: str, outcome: Outcome) -> Outcome:
-        """*outcome*, unless it is the one address of a Service that is not headless.
+        """*outcome*, unless it is the single address of a Service that is not headless.
 
-        The reverse name of a ClusterIP is the Service's own, that of an endpoint is beneath it (DNS specification,
-        2.3.3 and 2.4.3). Only a single address can be one; once one is known to be none, it is not asked for again.
+        The reverse name of a cluster IP is the Service's own, that of an endpoint is a subdomain of it (DNS
+        specification, 2.3.3 and 2.4.3). Only a single address can be a cluster IP; once it is known not to be one, it
+        is not looked up again.
         """
         if not isinstance(outcome, Answered) or len(outcome.records) != 1:
             return outcome
@@ -95,7 +96,7 @@ class ServiceQuery:
                 return outcome
 
     async def _unless_no_port(self, absent: Absent) -> Outcome:
-        """That the Service is absent, unless it is only the port."""
+        """That the Service is absent, or that only the port is."""
         outcomes = await self._ask_all([self._name], self._kinds)
         for outcome in outcomes:
             if isinstance(outcome, Answered):
@@ -121,13 +122,13 @@ class ServiceQuery:
         if isinstance(found, Unknown):
             return found
         filled = (record._replace(addresses=record.addresses or found[record.value]) for record in answered.records)
-        records = tuple(record for record in filled if record.addresses)  # the others have none of the family
+        records = tuple(record for record in filled if record.addresses)  # the others are of the other family
         if not records:
             return Absent(name=answered.name, code="NODATA", ttl=answered.ttl)
         return Answered(name=answered.name, records=records, ttl=answered.ttl)
 
     async def _addresses(self, targets: Sequence[str]) -> dict[str, tuple[str, ...]] | Unknown:
-        """The addresses of all *targets*; the first failure ends it, since a part is no answer."""
+        """The addresses of all *targets*; the first failure ends it, because an incomplete answer is of no use."""
         own = await self._ask_all([self._name], self._kinds)
         failures = [outcome for outcome in own if isinstance(outcome, Unknown)]
         if failures:
@@ -149,13 +150,13 @@ class ServiceQuery:
 
 
 def _of_target(target: str, outcomes: Sequence[Outcome]) -> tuple[str, ...] | Unknown:
-    """The addresses that *outcomes* have for a target; none if it has only others."""
+    """The addresses of a target, from *outcomes*; none if it only has addresses of the other family."""
     for outcome in outcomes:
         match outcome:
             case Unknown():
                 return outcome
             case Absent(code="NXDOMAIN"):
-                message = f"An SRV record points to {target}, which is not there (yet, or any more): it tries again."
+                message = f"An SRV record points to {target}, which does not exist (yet, or any more)."
                 return Unknown(reason="malformed", message=message)
             case _:
                 pass
@@ -169,6 +170,6 @@ def _records(outcome: Outcome) -> Sequence[Record]:
 def _not_headless(service: str, address: str) -> Unknown:
     return Unknown(
         reason="not_headless",
-        message=f"{service} is the Service's own address ({address}), not its members': the Service is not headless."
-        " Give it clusterIP: None, name its headless twin with --service, or use --source endpointslice.",
+        message=f"{service} has the Service's own address ({address}), not those of its members: the Service is not"
+        " headless. Make one with clusterIP: None and name it with --service, or use --source endpointslice.",
     )

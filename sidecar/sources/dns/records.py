@@ -1,8 +1,8 @@
-"""What DNS can say to a question, and what its records say about members.
+"""The outcomes of a question to DNS, and what records say about members.
 
 Pure. There are three outcomes, and only the first two are answers: a server that fails, refuses or is silent says
-nothing about the name. DNS tells of ready endpoints only (all, with ``publishNotReadyAddresses``) and neither UID nor
-node; hence a member is its hostname or else its address, and is taken for ready.
+nothing about the name. DNS has only ready endpoints (all, with ``publishNotReadyAddresses``), without UID and node;
+hence a member is known by its hostname or else by its address, and counts as ready.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 KINDS = {"auto": ("A", "AAAA"), "ipv4": ("A",), "ipv6": ("AAAA",)}
-"""The record types that have the addresses of a family."""
+"""The record types for the addresses of a family."""
 
 
 class Record(NamedTuple):
@@ -29,13 +29,13 @@ class Record(NamedTuple):
     value: str
     """The address (A, AAAA) or the absolute name (SRV, PTR), in lower case."""
     addresses: tuple[str, ...]
-    """The addresses that it stands for, IPv4 first; of an SRV record, as far as they are known."""
+    """The addresses that belong to it, IPv4 first; of an SRV record, as far as they are known."""
     port: int | None = None
     """The port of an SRV record."""
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
-    """The records there are, at least one, in canonical order (the server shuffles them)."""
+    """All records, at least one, in canonical order (the server shuffles them)."""
 
     name: str
     records: tuple[Record, ...]
@@ -44,7 +44,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Absent(msgspec.Struct, frozen=True, kw_only=True):
-    """The authority says that there are none: the name does not exist, or has no record of that type."""
+    """The authority says that there are no records: the name does not exist, or has none of that type."""
 
     name: str
     code: str
@@ -54,7 +54,7 @@ class Absent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unknown(msgspec.Struct, frozen=True, kw_only=True):
-    """No answer, or none that can be used.
+    """No answer, or one that cannot be used.
 
     Args:
         reason: one of ``errors.SourceError.REASONS``.
@@ -69,14 +69,14 @@ Outcome: TypeAlias = Answered | Absent | Unknown
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose members, and what DNS does not say about them because the question says it.
+    """Which members are wanted, and what DNS does not say about them because the question does.
 
     Args:
         service: the name of a headless Service.
         namespace: its namespace.
-        port: the member port: a number, a port's name, or empty for none, since DNS tells the ports of no name.
-        family: ``auto``, ``ipv4`` or ``ipv6``: what is asked for, and which address is a member's.
-        own_addresses: of the pod that the sidecar runs in, from the downward API; they mark the member that is self.
+        port: the member port: a number, a port's name, or empty for none: DNS does not list the ports of a name.
+        family: ``auto``, ``ipv4`` or ``ipv6``: what is asked for, and which address is the member's.
+        own_addresses: those of the pod that the sidecar runs in, from the downward API; its member is ``self``.
     """
 
     service: str
@@ -96,7 +96,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         return "" if self.port.isdecimal() else self.port
 
     def report(self, origin: str, records: Iterable[Record], warning: str = "") -> Report:
-        """What *records* say, in whatever order they come."""
+        """What *records* say, in whatever order they are."""
         found = (member for record in sorted(records, reverse=True) for member in self._members(record))
         return Report(origin, 0, {member.key: member for member in found}, warning=warning)
 
@@ -106,7 +106,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         if host and len(record.addresses) == len(families):
             yield self._member(host, host, record.addresses, record.port)
             return
-        for address in record.addresses:  # of several pods under one hostname, each is its address
+        for address in record.addresses:  # several pods under one hostname are known by their addresses
             yield self._member("", host, (address,), record.port)
 
     def _member(self, name: str, host: str, addresses: tuple[str, ...], port: int | None) -> Member:

@@ -1,10 +1,11 @@
-"""Asks DNS one question and says which of three outcomes it had.
+"""Asks DNS one question, and returns one of three outcomes.
 
-No cache, no search list, no rotation: names are absolute, and servers are asked in their order, each over UDP with
-EDNS(0), and over TCP where the answer is truncated (from 75 addresses or 22 SRV records in 1,232 bytes: the usual case
-in a large cluster). resolv.conf is read at the first question and again after a failure: the kubelet may rewrite it.
+No cache, no search list, no rotation: names are absolute, and the servers are asked in order, each over UDP with
+EDNS(0), and over TCP if the answer is truncated (1,232 bytes hold 74 addresses or 21 SRV records, so that is the usual
+case in a large cluster). resolv.conf is read at the first question and again after a failure: the kubelet may rewrite
+it.
 
-Knows dnspython, as does ``answers``; imported only where DNS is a source.
+Knows dnspython, as ``responses`` does; imported only where DNS is a source.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 RESOLV_CONF = Path("/etc/resolv.conf")
 
 PAYLOAD = 1232
-"""Bytes of a UDP answer, so that no path fragments it (DNS flag day 2020)."""
+"""Bytes of a UDP answer that no path fragments (DNS flag day 2020)."""
 
 TYPES = ("A", "AAAA", "SRV", "PTR")
 """What is asked for."""
@@ -44,17 +45,17 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """Durations in seconds."""
 
     answer: float = 1.5
-    """For one server to answer; in a cluster that takes milliseconds."""
+    """For one server to answer; within a cluster that takes milliseconds."""
     question: float = 4.0
-    """For all tries at one question."""
+    """For all attempts at one question."""
 
 
 class Resolver:
     """The DNS servers, and the zone of the cluster.
 
     Args:
-        servers: address and port of those to ask; none for those of resolv.conf.
-        zone: the cluster's, without the final dot; empty for the one in resolv.conf's search list.
+        servers: address and port of the servers to ask; none for those in resolv.conf.
+        zone: the cluster's zone, without the final dot; empty for the one in resolv.conf's search list.
         metrics: where to count.
         resolv_conf: the file.
         timeouts: how long to wait.
@@ -79,16 +80,16 @@ class Resolver:
         metrics.expect_dns(TYPES, responses.CODES)
 
     async def ask(self, name: str, kind: str, *, once: bool = False) -> Outcome:
-        """What DNS says to a question.
+        """Ask one question.
 
         Args:
             name: absolute if it ends in a dot, else within the cluster's zone.
             kind: the record type, one of ``TYPES``.
-            once: wait for one answer only, where it would be good to know but not worth to wait.
+            once: wait no longer than for one server, where the answer is useful but not worth waiting for.
         """
         outcome, code = await self._ask(name, kind, self._timeouts.answer if once else self._timeouts.question)
         task = asyncio.current_task()
-        if task and task.cancelling():  # Python 3.11's wait_for, in dnspython, loses it if the answer comes with it
+        if task and task.cancelling():  # Python 3.11's wait_for, in dnspython, loses it if the answer comes at once
             raise asyncio.CancelledError  # (cpython #86296)
         self._metrics.dns_queries.labels(kind, code).inc()
         if code not in {"NOERROR", "NODATA"}:
@@ -99,7 +100,7 @@ class Resolver:
         try:
             resolver = self._configured = self._configured or await self._configure()
         except (OSError, ValueError, dns.exception.DNSException) as error:
-            message = f"{self._resolv_conf} names no DNS server ({error}): correct it, or give --dns-server."
+            message = f"{self._resolv_conf} names no DNS server ({error}): correct it, or set --dns-server."
             return Unknown(reason="not_found", message=message), "NONE"
         absolute = name if name.endswith(".") else f"{name}.{self._zone}."
         try:
@@ -117,7 +118,7 @@ class Resolver:
         return responses.answered(absolute, answer), "NOERROR"
 
     async def _configure(self) -> dns.asyncresolver.Resolver:
-        """A resolver for the servers as they are now; sets the zone."""
+        """A resolver for the current servers; sets the zone as well."""
         resolver = dns.asyncresolver.Resolver(configure=False)
         if not (self._servers and self._own_zone):
             await self._read(resolver)
@@ -129,7 +130,7 @@ class Resolver:
         return resolver
 
     async def _read(self, resolver: dns.asyncresolver.Resolver) -> None:
-        """What resolv.conf says. Where the servers are given, it may be absent: outside of a pod it often is."""
+        """Read resolv.conf. It may be absent if the servers are given: outside of a pod it often is."""
         try:
             async with aiofiles.open(self._resolv_conf, encoding="utf-8") as file:
                 text = await file.read()

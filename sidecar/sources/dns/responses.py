@@ -1,6 +1,6 @@
-"""From dnspython's answers and errors to the three outcomes.
+"""Turns dnspython's answers and errors into the three outcomes.
 
-No I/O. dnspython has tried all servers by then; what each of them said is in its list of errors.
+No I/O. dnspython has tried all servers by then; what each of them answered is in its list of errors.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from sidecar.sources.dns.records import Outcome
 
 CODES = ("NOERROR", "NODATA", "NXDOMAIN", "SERVFAIL", "REFUSED", "OTHER", "NONE")
-"""How a question ended: with the server's rcode, NOERROR divided by whether there were records, or with none."""
+"""How a question ended: with an rcode, where NOERROR without records is NODATA, or without any (NONE)."""
 
 _Error: TypeAlias = tuple[str, bool, int, "Exception | str", "dns.message.Message | None"]
-"""What dnspython keeps of a try: the server, whether over TCP, the port, what went wrong, and the response if any."""
+"""What dnspython keeps of an attempt: server, whether TCP, port, what went wrong, and the response if any."""
 
 
 def answered(name: str, answer: dns.resolver.Answer) -> Outcome:
@@ -41,7 +41,7 @@ def answered(name: str, answer: dns.resolver.Answer) -> Outcome:
 
 
 NOWHERE = Record(".", (), None)
-"""The target of an SRV record that says that the service is decidedly not there (RFC 2782)."""
+"""The target of an SRV record that says that the service is decidedly not available (RFC 2782)."""
 
 
 def _record(rdata: Any, glue: dict[str, tuple[str, ...]]) -> Record:  # noqa: ANN401 - a class for each type
@@ -65,14 +65,15 @@ def _glue(response: dns.message.Message) -> dict[str, tuple[str, ...]]:
 
 
 def ipv4_first(addresses: Iterable[str]) -> tuple[str, ...]:
-    """In the order of a member's addresses."""
+    """*addresses* in the order of a member's."""
     return tuple(sorted(addresses, key=lambda address: (is_ipv6(address), address)))
 
 
 def absent(name: str, response: dns.message.QueryMessage) -> Outcome:
-    """That there are no records, if *response* has the authority to say so.
+    """An absence, if *response* has the authority to say so.
 
-    A referral (name servers of another zone, no SOA) is no answer; one without either must not be cached (RFC 2308).
+    A referral (name servers of another zone, no SOA) is no answer; a response with neither must not be cached
+    (RFC 2308).
     """
     kinds = {rrset.rdtype for rrset in response.authority}
     code = "NXDOMAIN" if response.rcode() == dns.rcode.NXDOMAIN else "NODATA"
@@ -81,23 +82,23 @@ def absent(name: str, response: dns.message.QueryMessage) -> Outcome:
     if dns.rdatatype.NS in kinds and code == "NODATA":
         return Unknown(
             reason="malformed",
-            message=f"DNS refers elsewhere for {name}: its server resolves no names itself. Give a resolver with"
-            " --dns-server.",
+            message=f"The DNS server answers {name} with a referral, so it does not resolve names itself. Set"
+            " --dns-server to a resolver.",
         )
     return Absent(name=name, code=code, ttl=0.0)
 
 
 def failure(question: str, servers: str, errors: Sequence[_Error]) -> tuple[Unknown, str]:
-    """Why nobody answered *question*, and the code; what the last server said is told.
+    """Why no server answered *question*, and the code; the message has what the last server said.
 
     Args:
         question: the name and the type.
-        servers: who was asked, for the message.
+        servers: those that were asked, for the message.
         errors: dnspython's.
     """
     server, tcp, _, error, response = errors[-1] if errors else (servers, False, 0, "no answer", None)
     if isinstance(error, dns.message.Truncated) and not tcp:
-        error = TimeoutError()  # the time was over before TCP could be tried again
+        error = TimeoutError()  # the time was up before TCP could be tried
         tcp = True
     if response is not None and isinstance(error, str):
         return _by_rcode(question, server_text(server), error)
@@ -108,20 +109,20 @@ def failure(question: str, servers: str, errors: Sequence[_Error]) -> tuple[Unkn
         return Unknown(reason="connection", message=message), "NONE"
     if response is not None:
         what = str(error) or type(error).__name__
-        message = f"{server_text(server)} answers {question} with what is no answer to it: {what}"
+        message = f"{server_text(server)} answers {question} with something that is no answer to it: {what}."
         return Unknown(reason="malformed", message=message), "OTHER"
     return Unknown(
         reason="timeout",
-        message=f"Nobody answers {question} at {servers}: see whether the DNS server runs and a NetworkPolicy allows"
-        " UDP and TCP to it. Where only AAAA gets no answer, --address-family ipv4 does without.",
+        message=f"No answer to {question} from {servers}: check that the DNS server runs and that NetworkPolicies allow"
+        " UDP and TCP to it. If only AAAA gets no answer, --address-family ipv4 avoids it.",
     ), "NONE"
 
 
 def _by_rcode(question: str, server: str, rcode: str) -> tuple[Unknown, str]:
     advice = {
-        "SERVFAIL": "it has no data itself; CoreDNS says so until it has heard from the API server, see its log",
-        "REFUSED": "it does not serve that zone, or not us; correct --dns-server or --cluster-domain",
-    }.get(rcode, "see its log")
+        "SERVFAIL": "it has no data; CoreDNS says so until it has reached the API server, check its log",
+        "REFUSED": "it does not serve that zone, or not this client; correct --dns-server or --cluster-domain",
+    }.get(rcode, "check its log")
     message = f"{server} answers {question} with {rcode}: {advice}."
     return Unknown(reason="server_error", message=message), rcode if rcode in CODES else "OTHER"
 
@@ -134,13 +135,13 @@ def _by_tcp(question: str, server: str, error: Exception | str) -> tuple[Unknown
         reason, what = "timeout", "gets no answer"
     return Unknown(
         reason=reason,
-        message=f"The answer of {server} to {question} is too long for UDP, and TCP {what}: let TCP to its port"
-        " through, in NetworkPolicies too.",
+        message=f"The answer of {server} to {question} is too long for UDP, and TCP {what}: allow TCP to its port,"
+        " in NetworkPolicies too.",
     ), "NONE"
 
 
 def server_text(server: str) -> str:
-    """``Do53:10.96.0.10@53`` as it is written elsewhere."""
+    """``Do53:10.96.0.10@53`` as an address and a port."""
     address, _, port = server.removeprefix("Do53:").rpartition("@")
     if not address:
         return server

@@ -1,4 +1,7 @@
-"""What a reflector follows. Pure."""
+"""What a reflector follows: where the objects are, how they are read, and what they say about members.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +19,16 @@ if TYPE_CHECKING:
 
 
 class Collection(msgspec.Struct, Generic[K], frozen=True, kw_only=True):
-    """What is followed.
+    """A collection of objects.
 
     Args:
         scope: its name among the sources, for example ``endpointslice/default/app``.
-        path: the path of the collection, ``/apis/...``.
+        path: its path, ``/apis/...``.
         query: selectors, sent with every request.
         kind: the type of its objects.
         project: what an object says about members; raises MsgspecError where it is malformed.
         origin: the origin that an object is.
-        forget: told of an origin that is gone, for a projection that remembers.
+        forget: called with an origin that is gone, for a projection that remembers.
     """
 
     scope: str

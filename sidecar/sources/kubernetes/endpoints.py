@@ -1,11 +1,11 @@
 """Endpoints (core/v1): the object that named a Service's addresses before there were EndpointSlices.
 
 Deprecated since Kubernetes 1.33 (KEP-4974), and poorer: one address family, no zone, nothing about pods that terminate
-or serve, and never more than 1,000 addresses. What it has ahead is its name, which is the Service's, so that a Role can
+or serve, and never more than 1,000 addresses. Its one advantage is its name, which is the Service's, so that a Role can
 grant this one object (``resourceNames``; list and watch are then allowed with ``fieldSelector=metadata.name=NAME``).
 
-Subsets mean addresses x ports. That an address is not ready in one subset trumps that it is ready in another, as in the
-controller's own ``RepackSubsets`` (pkg/api/v1/endpoints/util.go).
+A subset means each of its addresses with each of its ports. An address that is not ready in one subset is not ready,
+even if another subset says that it is, as in the controller's own ``RepackSubsets`` (pkg/api/v1/endpoints/util.go).
 """
 
 from __future__ import annotations
@@ -23,13 +23,12 @@ from sidecar.sources.kubernetes.collection import Collection
 from sidecar.sources.kubernetes.objects import (
     Metadata,
     Object,
-    Port,
     Target,
     Wire,
-    choose_port,
     collection_path,
-    version,
 )
+from sidecar.sources.kubernetes.ports import Port, choose_port
+from sidecar.sources.kubernetes.resource_versions import order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from sidecar.sources.kubernetes.objects import Projection
 
 OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
-"""The annotation that says ``truncated`` (core/v1, ``EndpointsOverCapacity``)."""
+"""The annotation whose value ``truncated`` means that addresses are missing (core/v1, ``EndpointsOverCapacity``)."""
 
 
 class Annotations(Wire, frozen=True, gc=False):
@@ -109,7 +108,7 @@ def endpoints_report(projection: Projection, found: Endpoints) -> Report:
     subsets = [subset for subset in found.subsets or () if subset.addresses or subset.not_ready_addresses]
     name, problem = _port_name(subsets, projection.port, origin)
     if problem:
-        return Report(origin, version(meta), {}, problem)
+        return Report(origin, order(meta.resource_version), {}, problem)
     members: dict[str, Member] = {}
     for subset in subsets:
         for port in _numbers(subset, projection.port, name):
@@ -117,18 +116,16 @@ def endpoints_report(projection: Projection, found: Endpoints) -> Report:
                 member = _member(projection, meta, address, port, ready=ready)
                 if member.key not in members or not ready:
                     members[member.key] = member
-    return Report(origin, version(meta), members, warning=_warning(meta, origin))
+    return Report(origin, order(meta.resource_version), members, warning=_warning(meta, origin))
 
 
 def _port_name(subsets: list[Subset], wanted: str, origin: str) -> tuple[str, str]:
     """The name of the member port and an empty string, or the message that says why there is none.
 
-    A name may stand for another number in another subset: that of a Service's named targetPort is each pod's own.
+    The same name may have another number in another subset: a Service's named targetPort is resolved for each pod.
     """
     ports = {port.name or "": port for subset in subsets for port in subset.ports or ()}
-    _, problem = choose_port(
-        list(ports.values()), wanted if subsets else "", origin
-    )  # an empty one has no port to miss
+    _, problem = choose_port(list(ports.values()), wanted if subsets else "", origin)
     return wanted or next(iter(ports), ""), problem
 
 
@@ -164,7 +161,7 @@ def _member(projection: Projection, meta: Metadata, address: Address, port: int 
         node=sys.intern(address.node_name or ""),
         zone="",
         ready=ready,
-        serving=ready,  # nothing else is known; the controller leaves terminating pods out
+        serving=ready,  # nothing more is known; the controller leaves terminating pods out
         terminating=False,
         is_self=projection.is_self(target.name, meta.namespace, target.uid),
     )

@@ -1,8 +1,8 @@
 """EndpointSlices (discovery.k8s.io/v1), and how they become members.
 
-Pure. Conditions mean what the API says where they are absent (``EndpointConditions``): ready is true, serving is ready,
-terminating is false. With publishNotReadyAddresses the controller says ready of everybody, hence terminating and
-serving are read themselves.
+Pure. An absent condition means what the API says (``EndpointConditions``): ready is true, serving is as ready,
+terminating is false. With publishNotReadyAddresses the controller marks every endpoint as ready, hence serving and
+terminating are read as well.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from sidecar.sources.kubernetes.collection import Collection
 from sidecar.sources.kubernetes.objects import (
     Metadata,
     Object,
-    Port,
     Target,
     Wire,
-    choose_port,
     collection_path,
     decoder,
-    version,
 )
+from sidecar.sources.kubernetes.ports import Port, choose_port
+from sidecar.sources.kubernetes.resource_versions import order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
 
 SERVICE_NAME = "kubernetes.io/service-name"
-"""The label by which an EndpointSlice says which Service it belongs to (discovery/v1, ``LabelServiceName``)."""
+"""The label that names the Service of an EndpointSlice (discovery/v1, ``LabelServiceName``)."""
 
 
 class Conditions(Wire, frozen=True, gc=False):
@@ -73,7 +72,7 @@ class SliceMetadata(Metadata, frozen=True, gc=False):
 
 
 class EndpointSlice(Object, frozen=True, gc=False):
-    """discovery.k8s.io/v1 EndpointSlice; its endpoints stay bytes, most of which were seen before."""
+    """discovery.k8s.io/v1 EndpointSlice; its endpoints stay bytes, because most of them were seen before."""
 
     metadata: SliceMetadata
     address_type: str = ""
@@ -115,11 +114,11 @@ def endpoint_slice_origin(meta: Metadata) -> str:
 
 
 class EndpointSlices:
-    """EndpointSlices become reports, an endpoint at a time: one that is the same bytes as before is the same member.
+    """Turns EndpointSlices into reports, one endpoint at a time: the same bytes as before are the same member.
 
-    A change of one endpoint comes with the hundred others of its slice, and to decode them again would be most of what
-    the change costs. Who joins comes last, for the controller appends; then not even the others are looked at one by
-    one.
+    A change of one endpoint comes with the hundred others of its slice, and decoding them again would be most of what
+    the change costs. A member that joins comes last, because the controller appends; then the others need not even be
+    compared one by one.
 
     Args:
         projection: how an endpoint becomes a member.
@@ -133,29 +132,29 @@ class EndpointSlices:
         """What an EndpointSlice says.
 
         Raises:
-            msgspec.MsgspecError: if its endpoints are none.
+            msgspec.MsgspecError: if its endpoints are malformed.
         """
         meta, text = found.metadata, bytes(found.endpoints)
         origin = endpoint_slice_origin(meta)
-        if text in (b"null", b"[]"):  # the controller's placeholder has no ports either, hence none to miss
-            return Report(origin, version(meta), {})
+        if text in (b"null", b"[]"):  # the controller's placeholder has no ports either
+            return Report(origin, order(meta.resource_version), {})
         port, problem = choose_port(found.ports or [], self._projection.port, origin)
         if found.address_type == "FQDN" or problem:  # FQDN is deprecated and names no address
-            return Report(origin, version(meta), {}, problem)
+            return Report(origin, order(meta.resource_version), {}, problem)
         context = meta.namespace, meta.labels.service, port
         known = self._known.get(origin)
         if known is None or known.context != context:
             known = _Known(context, b"[]", {})
         members = self._joined(known, text) or self._changed(known, text)
         self._known[origin] = _Known(context, text, members)
-        return Report(origin, version(meta), members)
+        return Report(origin, order(meta.resource_version), members)
 
     def forget(self, origin: str) -> None:
         """The slice is gone."""
         self._known.pop(origin, None)
 
     def _joined(self, known: _Known, text: bytes) -> dict[str, Member]:
-        """The members if there are only new ones after the known; else nothing."""
+        """The members, if the only change is new endpoints after the known ones; otherwise nothing."""
         before = memoryview(known.text)[:-1]
         if not text.startswith(before):
             return {}
@@ -164,7 +163,7 @@ class EndpointSlices:
         return known.members | {member.key: member for member in members}
 
     def _changed(self, known: _Known, text: bytes) -> dict[str, Member]:
-        """The members, whatever changed."""
+        """The members, whatever has changed."""
         before = _split(known.text)
         keys = dict(zip(map(bytes, before), known.members, strict=True)) if len(before) == len(known.members) else {}
         members: dict[str, Member] = {}
@@ -182,11 +181,11 @@ class _Known(NamedTuple):
     """A slice as it was last."""
 
     context: tuple[str, str, int | None]
-    """What besides its own bytes makes an endpoint the member that it is: namespace, Service and port."""
+    """What a member depends on besides the bytes of its endpoint: namespace, Service and port."""
     text: bytes
     """Its endpoints."""
     members: dict[str, Member]
-    """In their order, but that of two with the same key the last one counts."""
+    """In the order of the endpoints; of two with the same key, the last one counts."""
 
 
 def _member(projection: Projection, endpoint: Endpoint, context: tuple[str, str, int | None]) -> Member:

@@ -193,7 +193,7 @@ def test_a_family_that_had_members_is_confirmed_like_a_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "advice"), [("NXDOMAIN", "is misspelt or has no ready pod"), ("NODATA", "see the Service's ipFamilies")]
+    ("code", "advice"), [("NXDOMAIN", "is misspelt or has no ready pod"), ("NODATA", "check the Service's ipFamilies")]
 )
 def test_an_absence_at_first_says_what_to_look_at(code: str, advice: str) -> None:
     """A name that is there without addresses is another mistake than a name that is not."""

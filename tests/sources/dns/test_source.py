@@ -248,7 +248,7 @@ async def test_a_cluster_ip_is_no_member(other: tuple[str, ...]) -> None:
     assert {type(event) for event in events} == {Failed}
     assert isinstance(events[0], Failed)
     assert events[0].reason == "not_headless"
-    assert "(10.0.0.9), not its members': the Service is not headless." in events[0].message
+    assert "(10.0.0.9), not those of its members: the Service is not headless." in events[0].message
 
 
 async def test_a_cluster_ip_as_the_target_of_a_port_is_no_member() -> None:
@@ -354,7 +354,7 @@ async def test_the_last_member_leaves_when_three_answers_say_so() -> None:
     assert isinstance(events[1], Failed)
     assert events[1].reason == "absent"
     assert "is gone (NXDOMAIN)" in events[1].message
-    assert "until 3 answers in a row say so; this is number 1." in events[1].message
+    assert "until 3 answers in a row confirm it; this is number 1." in events[1].message
     assert isinstance(events[3], Listed)
     assert who(events[3]) == set()
     assert "There is no web.default.svc.cluster.local. in DNS" in events[3].reports[0].warning

@@ -35,8 +35,9 @@ from sidecar.simulator import (
     TooManyRequests,
     Unauthorized,
 )
-from sidecar.sources.kubernetes.connection import LONGEST_EXPLANATION, Connection, Timeouts
-from sidecar.sources.kubernetes.objects import decode_page
+from sidecar.sources.kubernetes.connection import Connection, Timeouts, WatchStream
+from sidecar.sources.kubernetes.failures import LONGEST_EXPLANATION
+from sidecar.sources.kubernetes.responses import decode_page
 from tests.support.builders import (
     PATH,
     answering,
@@ -87,8 +88,14 @@ async def ask(connection: Connection, verb: Verb, **query: str) -> bytes:
     query = QUERY | query
     if verb == "list":
         return await connection.list(PATH, query)
-    async with connection.watch(PATH, {**query, "watch": "1", "timeoutSeconds": "1"}) as chunks:
-        return b"".join([chunk async for chunk in chunks])
+    async with connection.watch(PATH, {**query, "watch": "1", "timeoutSeconds": "1"}) as stream:
+        return b"".join([chunk async for chunk in chunks_of(stream)])
+
+
+async def chunks_of(stream: WatchStream) -> AsyncIterator[bytes]:
+    """The chunks of a watch, to its end."""
+    while chunk := await stream.read():
+        yield chunk
 
 
 async def failure(connection: Connection, verb: Verb, **query: str) -> SourceError:
@@ -140,10 +147,10 @@ async def test_a_list_is_its_body(simulator: Simulator, connection: Connection) 
 async def test_a_watch_is_its_chunks(simulator: Simulator, connection: Connection) -> None:
     """As they come, not when they are many."""
     query = {**QUERY, "watch": "1", "resourceVersion": str(simulator.store.revision)}
-    async with connection.watch(PATH, query) as chunks:
+    async with connection.watch(PATH, query) as stream:
         for name in ("b", "c"):
             simulator.put("endpointslices", endpoint_slice(name))
-            assert f'"name":"{name}"'.encode() in await anext(chunks)
+            assert f'"name":"{name}"'.encode() in await stream.read()
 
 
 async def test_one_object_is_read(simulator: Simulator, connection: Connection) -> None:
@@ -159,7 +166,7 @@ async def test_one_object_is_created(simulator: Simulator, connection: Connectio
     body = encoded(endpoint_slice("app-b") | {"metadata": {"name": "app-b"}})
     assert metadata_of(await connection.create(PATH, body)).resource_version == str(simulator.store.revision)
     assert metadata_of(await connection.read(f"{PATH}/app-b")).name == "app-b"
-    with pytest.raises(SourceError, match=r"does not take the request \(409 on create ") as raised:
+    with pytest.raises(SourceError, match=r"rejects the request \(409 on create ") as raised:
         await connection.create(PATH, body)
     assert raised.value.reason == "server_error"
 
@@ -228,12 +235,12 @@ async def test_a_watch_may_come_compressed() -> None:
     async with (
         answering(answer) as url,
         connected(grants(url)) as connection,
-        connection.watch(PATH, QUERY) as chunks,
+        connection.watch(PATH, QUERY) as stream,
     ):
         for text in lines:
             got = b""
             while got != text:
-                got += await anext(chunks)
+                got += await stream.read()
             heard.set()
 
 
@@ -261,15 +268,16 @@ CURE = (
 )
 
 OTHER_SOURCE = "Choose a --source that it has (EndpointSlices came with Kubernetes 1.21), or correct its address."
-LOGS = "It is asked again; if that lasts, see the logs of the API server, of its etcd and of what is on the way."
+CHECK_ADDRESS = "Check its address, and whether a NetworkPolicy or a firewall drops the packets."
+LOGS = "The request will be repeated. If this persists, check the logs of the API server, of etcd and of any proxy."
 
 STATUS = {
     "401": (
         Unauthorized(),
         "unauthorized",
         (
-            "The API server does not accept the token (401 on {verb} {path}): Unauthorized. It is read again;"
-            " if that lasts, it has expired, or its service account or cluster is another one."
+            "The API server does not accept the token (401 on {verb} {path}): Unauthorized. It will be read again."
+            " If this persists, it has expired, or belongs to another service account or cluster."
         ),
         0,
     ),
@@ -305,7 +313,7 @@ STATUS = {
         "too_many_requests",
         (
             "The API server is overloaded (429 on {verb} {path}): Too many requests, please try again later."
-            " It is asked again after a pause; if that lasts, see its priority-and-fairness settings."
+            " The request will be repeated after a pause. If this persists, check its priority-and-fairness settings."
         ),
         7,
     ),
@@ -449,22 +457,23 @@ async def test_nobody_listens(simulator: Simulator) -> None:
             assert error.message.startswith(f"{simulator.url} cannot be reached: ")
 
 
-@pytest.mark.parametrize("verb", VERBS)
-async def test_a_silent_server_is_given_up(simulator: Simulator, verb: Verb) -> None:
-    """After the patience for that verb: half-open connections do not end by themselves."""
+async def test_a_list_on_which_nothing_arrives_is_given_up(simulator: Simulator) -> None:
+    """Half-open connections do not end by themselves."""
     simulator.script(Silence(times=FOREVER))
     async with connected(grants(simulator.url, token=TOKEN), timeouts=IMPATIENT) as connection:
-        error = await failure(connection, verb)
-    assert (error.reason, error.message) == {
-        "list": (
-            "timeout",
-            (
-                f"{simulator.url} did not answer in time."
-                " See its address, and whether a NetworkPolicy or a firewall drops what is sent to it."
-            ),
-        ),
-        "watch": ("silent", f"{simulator.url} sent nothing for 0.1 s."),
-    }[verb]
+        error = await failure(connection, "list")
+    assert (error.reason, error.message) == (
+        "timeout",
+        f"{simulator.url} did not answer in time. {CHECK_ADDRESS}",
+    )
+
+
+async def test_a_watch_on_which_nothing_arrives_times_out(simulator: Simulator) -> None:
+    """That is no failure: perhaps there is nothing to say."""
+    simulator.script(Silence(times=FOREVER))
+    async with connected(grants(simulator.url, token=TOKEN), timeouts=IMPATIENT) as connection:
+        with pytest.raises(TimeoutError):
+            await ask(connection, "watch")
 
 
 async def test_a_list_that_drips_is_given_up_in_the_end(simulator: Simulator) -> None:
@@ -519,9 +528,9 @@ async def test_what_comes_before_a_break_is_given_on(simulator: Simulator, conne
 
     async def take_all() -> None:
         nonlocal got
-        async with connection.watch(PATH, query) as chunks:
+        async with connection.watch(PATH, query) as stream:
             simulator.put("endpointslices", endpoint_slice("b"))
-            async for piece in chunks:
+            async for piece in chunks_of(stream):
                 got += piece
 
     with pytest.raises(SourceError, match="broke"):
@@ -617,7 +626,7 @@ async def test_the_wrong_name(material: tuple[Path, Path]) -> None:
             error = await failure(connection, "list")
     assert error.reason == "tls"
     assert "localhost" in error.message
-    assert error.message.endswith(" Ask for a name that the certificate has, or give it as tls-server-name.")
+    assert error.message.endswith(" Use a name that is in the certificate, or set tls-server-name to one.")
 
 
 async def test_another_name_may_be_expected(material: tuple[Path, Path]) -> None:
@@ -634,7 +643,9 @@ async def test_no_tls_at_all(simulator: Simulator, material: tuple[Path, Path]) 
     async with connected(grants(url, token=TOKEN, ca=material[0])) as connection:
         error = await failure(connection, "list")
     assert error.reason == "tls"
-    assert error.message.endswith(" It speaks no TLS there: see the port, and whether the address begins with http.")
+    assert error.message.endswith(
+        " The server does not speak TLS there: check the port, and whether its URL should begin with http."
+    )
     assert simulator.requests == ()
 
 

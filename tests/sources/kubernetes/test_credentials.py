@@ -18,20 +18,15 @@ import structlog
 from sidecar.errors import SettingsError
 from sidecar.observability.metrics import Metrics
 from sidecar.simulator import Simulator
-from sidecar.sources.kubernetes.credentials import (
-    REFRESH_SECONDS,
-    Credentials,
-    SessionCredentials,
-    in_cluster,
-    kubeconfig,
-)
+from sidecar.sources.kubernetes.credentials import REFRESH_SECONDS, Credentials, SessionCredentials
+from sidecar.sources.kubernetes.loaders import in_cluster, kubeconfig
 from tests.support.builders import PATH, Json, certificate, connected, tls_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
     from pathlib import Path
 
-    from sidecar.sources.kubernetes.credentials import Loader
+    from sidecar.sources.kubernetes.loaders import Loader
 
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.*utc:DeprecationWarning")  # in kubernetes-asyncio, from 3.12
 

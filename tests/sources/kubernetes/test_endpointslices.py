@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from sidecar.membership.events import Report
 from sidecar.sources.kubernetes.collection import reader
 from sidecar.sources.kubernetes.endpointslices import endpoint_slice_origin, endpoint_slices
-from sidecar.sources.kubernetes.objects import Projection, revision_number
+from sidecar.sources.kubernetes.objects import Projection
+from sidecar.sources.kubernetes.resource_versions import number as revision_number
 from tests.support.builders import HAZELCAST_0, Json, encoded, endpoint, endpoint_slice, metadata_of
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ US = "system:serviceaccount:apps:sidecar"
         ),
         pytest.param(
             DENIED.format(user=US, verb="list", resource="pods", group="", where="at the cluster scope"),
-            "Grant get, list and watch on pods everywhere to the service account sidecar of namespace apps"
+            "Grant get, list and watch on pods in all namespaces to the service account sidecar of namespace apps"
             " with a ClusterRole and a ClusterRoleBinding.",
             id="everywhere",
         ),
@@ -43,13 +43,13 @@ US = "system:serviceaccount:apps:sidecar"
         ),
         pytest.param(
             DENIED.format(user="system:anonymous", verb="list", resource="pods", group="", where=HERE),
-            "It was asked without credentials: mount the service account's token (automountServiceAccountToken),"
+            "The request had no credentials: mount the service account's token (automountServiceAccountToken),"
             " or give the kubeconfig a user.",
             id="nobody",
         ),
         pytest.param(
             "policy says no",
-            "No Role remedies that, for it does not name what is missing: see the authorizers and proxies on the way.",
+            "It names no missing permission, so that no Role will help: check the authorizers and proxies in between.",
             id="not RBAC",
         ),
     ],
@@ -63,14 +63,14 @@ def test_a_403_says_what_to_grant_to_whom(said: str, remedy: str) -> None:
 
 
 CODES = {
-    302: "The API server redirects (302 on list /api): said. That is not followed, for the token is for one server",
-    400: "The API server does not take the request (400 on list /api): said. It may be no Kubernetes API",
-    401: "The API server does not accept the token (401 on list /api): said. It is read again",
+    302: "The API server redirects (302 on list /api): said. Redirects are not followed, because the token",
+    400: "The API server rejects the request (400 on list /api): said. It may not be a Kubernetes API server",
+    401: "The API server does not accept the token (401 on list /api): said. It will be read again",
     404: "The API server has no such resource (404 on list /api): said. Choose a --source that it has",
     410: "The resourceVersion is too old (410 on list /api): said.",
-    429: "The API server is overloaded (429 on list /api): said. It is asked again after a pause",
-    503: "The API server failed (503 on list /api): said. It is asked again; if that lasts, see the logs",
-    999: "The API server failed (999 on list /api): said. It is asked again",
+    429: "The API server is overloaded (429 on list /api): said. The request will be repeated after a pause",
+    503: "The API server failed (503 on list /api): said. The request will be repeated. If this persists, check",
+    999: "The API server failed (999 on list /api): said. The request will be repeated",
 }
 
 
@@ -90,15 +90,15 @@ def test_a_server_that_says_nothing_is_not_quoted() -> None:
 @pytest.mark.parametrize(
     ("said", "verify_code", "remedy"),
     [
-        ("certificate is not yet valid", 9, "see the clocks"),
+        ("certificate is not yet valid", 9, "check the clocks"),
         ("certificate has expired", 10, "Renew the API server's certificate."),
         ("self-signed certificate in certificate chain", 19, "Trust the CA that signed it"),
         ("unable to get local issuer certificate", 20, "Trust the CA that signed it"),
         ("Hostname mismatch", 62, "tls-server-name"),
         ("IP address mismatch", 64, "tls-server-name"),
         ("Missing Authority Key Identifier", 85, "older than the strict checks"),
-        ("[SSL: WRONG_VERSION_NUMBER] wrong version number", 0, "It speaks no TLS there"),
-        ("something new", 0, "See the certificates of both sides"),
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number", 0, "The server does not speak TLS there"),
+        ("something new", 0, "Check the certificates of both sides"),
     ],
 )
 def test_each_failure_of_tls_has_its_own_cure(said: str, verify_code: int, remedy: str) -> None:

@@ -12,26 +12,18 @@ from hypothesis import strategies as st
 
 from sidecar.sources.kubernetes.collection import reader
 from sidecar.sources.kubernetes.endpointslices import EndpointSlice
-from sidecar.sources.kubernetes.objects import (
-    LONGEST_REVISION,
-    ListMetadata,
-    Object,
-    Status,
-    decode_page,
-    decode_status,
-    decoder,
-    event_decoder,
-    revision_number,
-)
-from sidecar.sources.kubernetes.pods import Pod
+from sidecar.sources.kubernetes.objects import Object, decoder
+from sidecar.sources.kubernetes.pod_objects import Pod
+from sidecar.sources.kubernetes.resource_versions import LONGEST, number
+from sidecar.sources.kubernetes.responses import ListMetadata, Status, decode_page, decode_status, event_decoder
 from tests.support.builders import collection, encoded, endpoint_slice, page
 from tests.support.strategies import VALUES, spoiled
 
 
 def test_a_revision_without_end_is_opaque() -> None:
     """Python refuses to read a number of 4,300 digits, with an error of its own."""
-    assert revision_number("9" * LONGEST_REVISION) is not None
-    assert revision_number("9" * 5000) is None
+    assert number("9" * LONGEST) is not None
+    assert number("9" * 5000) is None
 
 
 # --- Lists and refusals

@@ -138,7 +138,7 @@ def test_a_pod_as_it_is_found() -> None:
         service="",
         addresses=("10.244.1.7", "fd00:1::7"),
         is_self=True,
-        report="hazelcast-7d9c5b6f4",
+        rollout="hazelcast-7d9c5b6f4",
         created="2026-08-01T10:00:00Z",
         cluster="blue",
     )

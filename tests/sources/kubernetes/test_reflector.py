@@ -173,7 +173,7 @@ async def test_any_other_end_backs_off_and_goes_on_from_the_same_revision(end: S
 
 async def test_a_watch_that_says_nothing_is_asked_again_and_is_no_failure() -> None:
     """Where nothing happens nothing is said, bookmarks included; whoever is dead will not accept the next watch."""
-    server = Script(watches=[(150.0, error("silent"))] * 3)
+    server = Script(watches=[(150.0, TimeoutError())] * 3)
     async with following(reflect(server)) as seen:
         await asyncio.sleep(400)
     assert server.times("watch") == [0.0, 150.0, 300.0]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sidecar.membership.fold import State
 from tests.support.builders import SCOPE, bookmark, endpoint, endpoint_slice, error_event, line, page, reports
-from tests.support.script import Script, error, reflect
+from tests.support.script import Script, ScriptedStream, error, reflect, streaming
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -167,13 +167,14 @@ class Unreliable(Script):
         return self._pages.pop(0)
 
     @asynccontextmanager
-    async def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[ScriptedStream]:
         """Every event since the revision that is asked for, once and in order, as far as it goes."""
         self._note("watch", path, query)
         move = next(self._watchings, None)
         if move and move.refused:
             raise error(move.refused)
-        yield self._tell(int(query["resourceVersion"]), move)
+        async with streaming(self._tell(int(query["resourceVersion"]), move)) as stream:
+            yield stream
 
     async def _tell(self, told: int, move: Watching | None) -> AsyncIterator[bytes]:
         if move is None:

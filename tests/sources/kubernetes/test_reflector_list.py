@@ -9,8 +9,8 @@ import pytest
 
 from sidecar.errors import SourceError
 from sidecar.membership.events import Failed, Listed
-from sidecar.sources.kubernetes.objects import is_older
-from sidecar.sources.kubernetes.reflector import Timing
+from sidecar.sources.kubernetes.resource_versions import is_older
+from sidecar.sources.kubernetes.timing import Timing
 from tests.support.builders import (
     SCOPE,
     SELECTOR,

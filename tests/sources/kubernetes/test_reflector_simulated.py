@@ -41,7 +41,8 @@ from sidecar.simulator import (
 )
 from sidecar.simulator.watching import Pace
 from sidecar.sources.kubernetes.connection import Timeouts
-from sidecar.sources.kubernetes.reflector import Reflector, Timing
+from sidecar.sources.kubernetes.reflector import Reflector
+from sidecar.sources.kubernetes.timing import Timing
 from tests.support.builders import (
     SCOPE,
     Followed,
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from sidecar.membership.events import Report
-    from sidecar.sources.kubernetes.credentials import Configuration, Loader
+    from sidecar.sources.kubernetes.loaders import Configuration, Loader
 
 QUICK = Timing(retry=0.01, retry_cap=0.02, refused_cap=0.02, short_watch=0.0, too_large_tries=1)
 """Client-go's rules at a hundredth of its times; no watch counts as short, since all of them are."""

@@ -1,7 +1,7 @@
-"""How long a peer may be silent.
+"""A deadline for the next byte.
 
-aiohttp's own read time-out sets a timer anew at each piece of a body, which is a fortieth of what a change costs; this
-one is set once in a period, and looks then when something was heard last.
+aiohttp's own read timeout sets a new timer for each piece of a body, which is a fortieth of what a change costs. This
+one sets a timer once per period, and looks then at when something last arrived.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
 
 
 class ReadDeadline:
-    """A clock that starts again whenever something is heard.
+    """A timer that starts again whenever something arrives.
 
     Args:
-        seconds: that may pass without.
-        end: called once when they have.
+        seconds: how long nothing may arrive.
+        expired: called once when nothing has arrived for that long.
     """
 
-    def __init__(self, seconds: float, end: Callable[[], None]) -> None:
+    def __init__(self, seconds: float, expired: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._seconds = seconds
-        self._end = end
+        self._expired = expired
         self._heard_at = self._loop.time()
         self._timer = self._loop.call_later(seconds, self._look)
 
     def heard(self) -> None:
-        """Something came."""
+        """Something arrived."""
         self._heard_at = self._loop.time()
 
     def stop(self) -> None:
-        """Nothing needs to come any more."""
+        """Nothing more is expected."""
         self._timer.cancel()
 
     def _look(self) -> None:
@@ -41,4 +41,4 @@ class ReadDeadline:
         if until > self._loop.time():
             self._timer = self._loop.call_at(until, self._look)
         else:
-            self._end()
+            self._expired()

@@ -60,7 +60,7 @@ async def test_a_dead_dns_server_changes_no_file(
     seconds = await one.until(lambda: one.holds(in_every_file("10.3.0.1", "10.3.0.2", "10.3.0.3")), 2 * POLLS_SECONDS)
     scene.figure(f"true again {seconds:.1f} s after DNS was back")
     assert one.failing() == ""
-    assert one.logged("source answers") != []
+    assert one.logged("source recovered") != []
 
 
 async def test_the_last_ready_pod_leaves_the_files_only_after_confirmation(

@@ -1,7 +1,7 @@
 """The messages for refusals of the real API server, from whose text the advice is derived.
 
 Scope: the connection alone. 429, 5xx and time-outs, which the server does not produce on demand, are in
-``test_connection``; a network that drops all packets is in ``test_blackhole``.
+``test_refusals``; a network that drops all packets is in ``test_blackhole``.
 """
 
 from pathlib import Path

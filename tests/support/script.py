@@ -1,8 +1,8 @@
 """A scripted API server for the reflector, in virtual time.
 
 The script stands in for ``Connection``: it says what each LIST and each WATCH brings, to the second. That the real
-connection turns HTTP into the same bytes and the same errors is in test_api, that all of it together survives a real
-socket in test_reflector_simulated.
+connection turns HTTP into the same bytes and the same errors is in ``test_connection`` and ``test_failures``, that
+everything together works over a real socket in ``test_reflector_faults``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """EndpointSlices as they come over the wire, and the members that are made of them: tables on realistic JSON, and laws.
 
-What several slices say of one member is the union's business (test_members); when anything of it is asked for, the
-reflector's.
+What several slices say about one member is in ``membership/test_union``; when they are read, in ``test_reflector``.
 """
 
 from __future__ import annotations

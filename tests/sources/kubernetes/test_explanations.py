@@ -1,6 +1,6 @@
 """What is said of an API server that gives no usable answer, as tables.
 
-That these are the words for what really comes over a socket is in ``test_api``.
+That they are the messages for real responses is in ``test_refusals`` and ``test_failures``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pods and the members that are made of them: tables on realistic JSON, and laws.
+"""Pods and the members that are made of them: who counts, conditions, addresses, and laws.
 
 What a real API server and real controllers make of pods is in ``real/test_pods``.
 """
@@ -6,7 +6,6 @@ What a real API server and real controllers make of pods is in ``real/test_pods`
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -14,65 +13,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.membership.events import Report
-from sidecar.sources.kubernetes.collection import reader
 from sidecar.sources.kubernetes.objects import Projection
-from sidecar.sources.kubernetes.pods import PAGE, PodProjection, pod_origin, pods
-from tests.support.builders import HAZELCAST_0, Json, encoded, metadata_of
-from tests.support.strategies import VALUES, spoiled
-
-if TYPE_CHECKING:
-    from sidecar.membership.member import Member
-
-HZ, MANAGEMENT, METRICS = (
-    {"name": "hazelcast", "containerPort": 5701, "protocol": "TCP"},
-    {"name": "management", "containerPort": 8080, "protocol": "TCP"},
-    {"name": "metrics", "containerPort": 9466, "protocol": "TCP"},
+from sidecar.sources.kubernetes.pods import PodProjection
+from tests.sources.kubernetes.pods import (
+    HZ,
+    METRICS,
+    ORIGIN,
+    REPLICA_SET,
+    conditions,
+    containers,
+    pod,
+    project,
+    read,
+    sidecars,
+    sole,
 )
-
-ORIGIN = "pods/default/app-0"
-
-REPLICA_SET = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "app-5d4f", "uid": "rs-1", "controller": True}
-CREDITOR = {"apiVersion": "x/v1", "kind": "Ledger", "name": "other", "uid": "l-1"}
-
-
-def conditions(**statuses: str) -> list[Json]:
-    """Conditions by type."""
-    return [{"type": kind, "status": status} for kind, status in statuses.items()]
-
-
-def pod(spec: Json | None = None, status: Json | None = None, **metadata: object) -> Json:
-    """The pod app-0, running and ready, with one container port."""
-    meta = {"name": "app-0", "namespace": "default", "uid": "uid-0", "resourceVersion": "100", "labels": {"app": "app"}}
-    running = {
-        "phase": "Running",
-        "podIP": "10.0.0.1",
-        "podIPs": [{"ip": "10.0.0.1"}],
-        "conditions": conditions(ContainersReady="True", Ready="True"),
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": meta | {"creationTimestamp": "2026-08-01T10:00:00Z"} | metadata,
-        "spec": {"nodeName": "node-0", "containers": [{"name": "main", "ports": [HZ]}]} | (spec or {}),
-        "status": running | (status or {}),
-    }
-
-
-def project(obj: Json, *, split: str = "off", cluster_label: str = "", **how: str) -> Report:
-    """The report of a pod."""
-    return read(encoded(obj), PodProjection(projection=Projection(**how), split=split, cluster_label=cluster_label))
-
-
-def read(body: bytes, projection: PodProjection) -> Report:
-    """The report in the bytes of a pod."""
-    return reader(pods("default", "", "", projection))(body)
-
-
-def sole(obj: Json, *, split: str = "off", cluster_label: str = "", **how: str) -> Member:
-    """The member that a pod is."""
-    (found,) = project(obj, split=split, cluster_label=cluster_label, **how).members.values()
-    return found
-
+from tests.sources.kubernetes.test_pod_rollouts import HASHES
+from tests.support.builders import HAZELCAST_0, Json, encoded
+from tests.support.strategies import VALUES, spoiled
 
 WRITTEN_BY_A_REAL_KUBELET = b"""{
   "kind": "Pod",
@@ -148,9 +106,6 @@ def test_a_pod_as_it_is_found() -> None:
     )
 
 
-# --- Who counts
-
-
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
 def test_a_finished_pod_never_counts(phase: str) -> None:
     """It keeps its address, which may be another pod's by now, and may even say that it is ready."""
@@ -188,9 +143,6 @@ def test_a_pod_that_is_starting_counts(phase: str) -> None:
     """With its address, which it has while its init containers run."""
     found = sole(pod(status={"phase": phase, "conditions": conditions(Ready="False")}))
     assert (found.ready, found.address) == (False, "10.0.0.1")
-
-
-# --- Conditions
 
 
 @pytest.mark.parametrize(
@@ -240,9 +192,6 @@ def test_a_pod_on_a_lost_node_is_told_apart(status: Json, lost: bool) -> None:
     assert sole(pod(status=status)).lost is lost
 
 
-# --- Addresses
-
-
 @pytest.mark.parametrize(
     ("status", "family", "expected"),
     [
@@ -286,186 +235,6 @@ def test_what_is_not_said_is_empty() -> None:
     found = sole(bare, split="auto", cluster_label="cluster")
     assert (found.hostname, found.node, found.zone, found.rollout, found.cluster, found.created) == ("",) * 6
 
-
-# --- Ports
-
-
-def containers(*some: list[Json] | None) -> Json:
-    """The spec of containers with these ports."""
-    return {"containers": [{"ports": one} for one in some]}
-
-
-def sidecars(*some: list[Json], policy: str | None = "Always") -> Json:
-    """The spec of init containers with these ports."""
-    return {"initContainers": [{"ports": one, "restartPolicy": policy} for one in some]}
-
-
-DNS_TCP, DNS_UDP = {"name": "dns-tcp", "containerPort": 53}, {"name": "dns", "containerPort": 53, "protocol": "UDP"}
-
-
-@pytest.mark.parametrize(
-    ("spec", "wanted", "port"),
-    [
-        pytest.param(containers([HZ]), "", 5701, id="the sole one"),
-        pytest.param(containers([{"containerPort": 5701}]), "", 5701, id="the sole one, nameless"),
-        pytest.param(containers(None, [HZ], []), "", 5701, id="the sole one of several containers"),
-        pytest.param(containers([]), "", None, id="none"),
-        pytest.param({"containers": None}, "", None, id="null"),
-        pytest.param(containers([DNS_TCP, DNS_UDP]), "", 53, id="one number for TCP and UDP"),
-        pytest.param(containers([DNS_TCP, DNS_UDP]), "dns", 53, id="by the other of its names"),
-        pytest.param(containers([HZ], [MANAGEMENT]), "management", 8080, id="by name"),
-        pytest.param(containers([HZ], [HZ]), "hazelcast", 5701, id="by a name that is there twice"),
-        pytest.param(containers([HZ], [MANAGEMENT]), "7800", 7800, id="a number is taken as it is"),
-        pytest.param(containers([]), "7800", 7800, id="a number without any"),
-        pytest.param(containers([HZ]) | sidecars([METRICS]), "", 5701, id="a sidecar's port is not the server's"),
-        pytest.param(containers([HZ]) | sidecars([METRICS]), "metrics", 9466, id="a sidecar's port by name"),
-        pytest.param(containers([]) | sidecars([HZ]), "", 5701, id="the sole one is a sidecar's"),
-        pytest.param(
-            containers([HZ]) | sidecars([{"name": "hazelcast", "containerPort": 1}]),
-            "hazelcast",
-            5701,
-            id="containers first",
-        ),
-        pytest.param(containers([]) | sidecars([HZ], policy=None), "", None, id="an init container is over"),
-    ],
-)
-def test_the_port_of_a_member(spec: Json, wanted: str, port: int | None) -> None:
-    """A number, a name, or the only one there is."""
-    found = project(pod(spec=spec), port=wanted)
-    assert (found.problem, [one.port for one in found.members.values()]) == ("", [port])
-
-
-@pytest.mark.parametrize(
-    ("spec", "wanted", "message"),
-    [
-        (
-            containers([HZ], [MANAGEMENT]),
-            "",
-            "has several ports: hazelcast (5701), management (8080). Choose one with --port NAME or --port NUMBER.",
-        ),
-        (
-            containers([{"containerPort": 1}], [{"containerPort": 2}]),
-            "",
-            "has several ports: unnamed (1), unnamed (2). Choose one with --port NAME or --port NUMBER.",
-        ),
-        (
-            containers([HZ]) | sidecars([METRICS]),
-            "gossip",
-            "has no port named 'gossip'; it has: hazelcast (5701), metrics (9466). Correct --port.",
-        ),
-        (
-            containers([HZ]) | sidecars([METRICS], policy=None),
-            "metrics",
-            "has no port named 'metrics'; it has: hazelcast (5701). Correct --port.",
-        ),
-    ],
-)
-def test_a_port_that_cannot_be_chosen_is_a_problem(spec: Json, wanted: str, message: str) -> None:
-    """The message lists what there is to choose from."""
-    assert project(pod(spec=spec), port=wanted) == Report(ORIGIN, 100, {}, f"{ORIGIN} {message}")
-
-
-def test_a_thousand_pods_have_one_problem() -> None:
-    """Pods of one controller have one template, and an operator reads one message."""
-    many = [
-        pod(spec=containers([]), name=f"app-{number}", ownerReferences=[CREDITOR, REPLICA_SET])
-        for number in range(1000)
-    ]
-    (message,) = {project(one, port="gossip").problem for one in many}
-    assert message.startswith("the pod template of ReplicaSet default/app-5d4f has no port named 'gossip'")
-
-
-# --- Rollouts and clusters
-
-HASHES = {"pod-template-hash": "5d4f", "deployment": "app-3", "controller-revision-hash": "app-7d9c"}
-
-
-@pytest.mark.parametrize(
-    ("labels", "split", "report"),
-    [
-        pytest.param(HASHES, "off", "", id="off"),
-        pytest.param(HASHES, "auto", "5d4f", id="a ReplicaSet's first"),
-        pytest.param(HASHES | {"pod-template-hash": ""}, "auto", "app-3", id="OpenShift's"),
-        pytest.param({"controller-revision-hash": "app-7d9c"}, "auto", "app-7d9c", id="a StatefulSet's"),
-        pytest.param({}, "auto", "", id="of a pod without any"),
-        pytest.param(HASHES, "owner", "rs-1", id="the controller's UID"),
-        pytest.param({"version": "2"}, "version", "2", id="a label"),
-        pytest.param({}, "version", "", id="a label that is not there"),
-    ],
-)
-def test_the_group_that_a_pod_was_rolled_out_with(labels: Json, split: str, report: str) -> None:
-    """As KUBE_PING tells them apart, or by what one likes."""
-    assert sole(pod(labels=labels, ownerReferences=[CREDITOR, REPLICA_SET]), split=split).rollout == report
-
-
-@pytest.mark.parametrize("owners", [None, [], [CREDITOR]])
-def test_a_pod_that_nobody_controls_has_no_group(owners: list[Json] | None) -> None:
-    """An owner is not a controller."""
-    assert sole(pod(ownerReferences=owners), split="owner").rollout == ""
-
-
-def test_the_cluster_that_a_pod_is_of() -> None:
-    """The value of the label that is asked for; empty where there is none."""
-    labelled = pod(labels={"cluster": "blue"})
-    assert sole(labelled, cluster_label="cluster").cluster == "blue"
-    assert sole(labelled, cluster_label="other").cluster == ""
-    assert sole(labelled).cluster == ""
-
-
-# --- What is asked for
-
-UNFINISHED = "status.phase!=Succeeded,status.phase!=Failed"
-
-
-@pytest.mark.parametrize(
-    ("namespace", "selector", "fields", "scope", "path", "query"),
-    [
-        pytest.param(
-            "default",
-            "app in (a, b),!old",
-            "",
-            "pods/default/app in (a, b),!old",
-            "/api/v1/namespaces/default/pods",
-            {"labelSelector": "app in (a, b),!old", "fieldSelector": UNFINISHED},
-            id="labels",
-        ),
-        pytest.param(
-            "default",
-            "app=a",
-            "spec.nodeName=n",
-            "pods/default/app=a/spec.nodeName=n",
-            "/api/v1/namespaces/default/pods",
-            {"labelSelector": "app=a", "fieldSelector": f"spec.nodeName=n,{UNFINISHED}"},
-            id="and fields",
-        ),
-        pytest.param(
-            "*", "", "", "pods/*/*", "/api/v1/pods", {"fieldSelector": UNFINISHED}, id="everything, which must be said"
-        ),
-    ],
-)
-def test_selectors_are_passed_on(
-    namespace: str, selector: str, fields: str, scope: str, path: str, query: dict[str, str]
-) -> None:
-    """In the API's own syntax, whatever that is; in pages."""
-    made = pods(namespace, selector, fields, PodProjection(projection=Projection()))
-    assert (made.scope, made.path) == (scope, path)
-    assert made.query == query | {"limit": str(PAGE)}
-    assert reader(made)(encoded(pod())).origin == ORIGIN
-
-
-def test_the_origin_is_the_same_for_a_pod_and_its_deletion() -> None:
-    """A deletion is known by the metadata alone."""
-    obj = pod(name="app-7")
-    assert pod_origin(metadata_of(encoded(obj))) == project(obj).origin == "pods/default/app-7"
-
-
-@pytest.mark.parametrize(("revision", "version"), [("48213", 48213), ("opaque", 0)])
-def test_the_version_is_the_revision(revision: str, version: int) -> None:
-    """If it is a number."""
-    assert project(pod(resourceVersion=revision)).order == version
-
-
-# --- Laws
 
 PODS = st.builds(
     lambda phase, ready, containers_ready, ips, deleted: pod(

@@ -1,24 +1,20 @@
-"""The real connection and the reflector against an API server on a real socket that does what it should not.
+"""The real connection and the reflector against a server on a real socket that answers badly.
 
-After each fault the same holds: what is known equals what the server has, no change in between was lost, nobody listed
-who need not, and what is said of the failure is true. When exactly who waits how long is in test_reflector, in virtual
-time; what each refusal says is in test_api.
+After each fault the same holds: what is known equals what the server has, no change in between was lost, there was no
+unneeded LIST, and the failure is reported truthfully. How long it waits is in ``test_reflector_watch``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 from msgspec.structs import replace
 
-from sidecar.membership.events import Applied, Failed, Listed
-from sidecar.observability.metrics import Metrics
+from sidecar.membership.events import Applied, Listed
 from sidecar.simulator import (
-    FOREVER,
     Absent,
     BadGateway,
     CutMidLine,
@@ -33,85 +29,23 @@ from sidecar.simulator import (
     Refuse,
     ResourceVersionTooLarge,
     ScriptedService,
-    Silence,
     Simulator,
     SlowDrip,
     TooManyRequests,
     Unauthorized,
 )
 from sidecar.simulator.watching import Pace
-from sidecar.sources.kubernetes.connection import Timeouts
-from sidecar.sources.kubernetes.reflector import Reflector
-from sidecar.sources.kubernetes.timing import Timing
+from tests.sources.kubernetes.simulated import QUICK, agreed, change, codes, followed, reasons, stored
 from tests.support.builders import (
     SCOPE,
-    Followed,
     bookmark,
-    collection,
-    connected,
     endpoint,
     endpoint_slice,
-    following,
-    grants,
     line,
-    reports,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
-
-    from sidecar.membership.events import Report
-    from sidecar.sources.kubernetes.loaders import Configuration, Loader
-
-QUICK = Timing(retry=0.01, retry_cap=0.02, refused_cap=0.02, short_watch=0.0, too_large_tries=1)
-"""Client-go's rules at a hundredth of its times; no watch counts as short, since all of them are."""
-
-PATIENT = Timeouts()
-IMPATIENT = Timeouts(list_total=0.5, list_read=0.1, watch_read=0.1)
-
-
-@asynccontextmanager
-async def followed(
-    simulator: Simulator,
-    *,
-    timing: Timing = QUICK,
-    timeouts: Timeouts = PATIENT,
-    load: Loader | None = None,
-) -> AsyncIterator[Followed]:
-    """What a reflector says of the simulator."""
-    metrics = Metrics([])
-    async with connected(load or grants(simulator.url), metrics=metrics, timeouts=timeouts) as connection:
-        reflector = Reflector(
-            connection,
-            collection(),
-            metrics=metrics,
-            not_older_than="",
-            clock=asyncio.get_running_loop().time,
-            jitter=lambda: 0.0,
-            timing=timing,
-        )
-        async with following(reflector) as seen:
-            yield seen
-
-
-def stored(simulator: Simulator) -> Mapping[str, Report]:
-    """What there is to be known."""
-    return reports(*(obj for _, obj in simulator.store.objects("endpointslices")))
-
-
-async def agreed(simulator: Simulator, seen: Followed) -> None:
-    """Wait until all of that is known."""
-    await seen.until(lambda it: it.state.synced and it.reports == stored(simulator))
-
-
-def codes(simulator: Simulator, verb: str) -> Sequence[int]:
-    """How the requests of a verb were answered."""
-    return [asked.status for asked in simulator.requests if asked.verb == verb]
-
-
-def reasons(seen: Followed) -> Sequence[str]:
-    """What went wrong."""
-    return [event.reason for event in seen.events if isinstance(event, Failed)]
+    from collections.abc import AsyncIterator, Sequence
 
 
 @pytest.fixture
@@ -127,31 +61,6 @@ def service(simulator: Simulator) -> ScriptedService:
     made = ScriptedService(simulator, per_slice=2)
     made.scale(3)
     return made
-
-
-def change(service: ScriptedService) -> None:
-    """Somebody comes, somebody goes, somebody returns as somebody else: six events or so."""
-    service.scale(6)
-    service.remove("app-0")
-    service.replace("app-1")
-    service.terminate("app-2")
-
-
-class Rotating:
-    """A loader whose token is replaced.
-
-    Args:
-        url: the API server's.
-        bearer: the token at first.
-    """
-
-    def __init__(self, url: str, bearer: str) -> None:
-        self._url = url
-        self.bearer = bearer
-
-    async def __call__(self, configuration: Configuration, *, afresh: bool) -> str:
-        """As ``Loader``."""
-        return await grants(self._url, token=self.bearer)(configuration, afresh=afresh)
 
 
 TRANSIENT: dict[str, tuple[Fault, Sequence[int], Sequence[str]]] = {
@@ -289,108 +198,6 @@ async def test_a_first_list_may_be_from_an_older_replica(simulator: Simulator, s
         (first,) = [event for event in seen.events if isinstance(event, Listed)]
         assert first.resource_version == str(old)
         assert codes(simulator, "list") == [200]
-
-
-async def test_a_token_that_was_rotated_costs_one_refusal(simulator: Simulator, service: ScriptedService) -> None:
-    """The new one is there already: no wait, no list."""
-    load = Rotating(simulator.url, "old")
-    simulator.accept_tokens("old")
-    async with followed(simulator, load=load, timing=Timing()) as seen:
-        await simulator.request(verb="watch")
-        change(service)
-        await agreed(simulator, seen)
-        load.bearer = "new"
-        simulator.accept_tokens("new")
-        simulator.end_watches()
-        service.scale(1)
-        await agreed(simulator, seen)
-        await simulator.request(verb="watch", count=3)
-        service.scale(4)
-        await agreed(simulator, seen)
-        assert codes(simulator, "watch") == [200, 401, 200]
-        assert codes(simulator, "list") == [200]
-        assert reasons(seen) == ["unauthorized"]
-
-
-async def test_a_token_that_is_rotated_too_late_is_waited_for(simulator: Simulator, service: ScriptedService) -> None:
-    """Each refusal reads it again, until it is the right one."""
-    load = Rotating(simulator.url, "old")
-    simulator.accept_tokens("new")
-    async with followed(simulator, load=load) as seen:
-        await simulator.request(verb="list", count=4)
-        assert seen.events
-        assert {type(event) for event in seen.events} == {Failed}
-        load.bearer = "new"
-        await agreed(simulator, seen)
-        assert codes(simulator, "list")[-1] == 200
-
-
-@pytest.mark.parametrize("verb", ["list", "watch"])
-async def test_silence_is_not_believed(simulator: Simulator, service: ScriptedService, verb: str) -> None:
-    """A half-open connection ends with the patience for it; what happened meanwhile comes with the next."""
-    if verb == "list":
-        simulator.script(Silence(verb="list"))
-    async with followed(simulator, timeouts=IMPATIENT) as seen:
-        if verb == "watch":
-            await simulator.request(verb="watch")
-            simulator.script(Silence(verb="watch"))
-            simulator.end_watches()
-            await simulator.request(verb="watch", count=2)
-        change(service)
-        await agreed(simulator, seen)
-        assert reasons(seen) == (["timeout"] if verb == "list" else [])
-        assert codes(simulator, "list") == ([200, 200] if verb == "list" else [200])
-
-
-async def test_a_server_that_ends_every_watch_at_once_is_not_hammered(
-    simulator: Simulator, service: ScriptedService
-) -> None:
-    """It is asked again after a wait that grows, though nothing was wrong with any answer."""
-    simulator.script(ImmediateEOF(verb="watch", times=FOREVER))
-    async with followed(simulator, timing=Timing(retry=0.1)) as seen:
-        times = [(await simulator.request(verb="watch", count=count)).at for count in (1, 2, 3)]
-        assert times[1] - times[0] >= 0.09
-        assert times[2] - times[1] >= 0.19
-        simulator.behave()
-        change(service)
-        await agreed(simulator, seen)
-        assert reasons(seen) == ["short_watch"] * 3
-        assert codes(simulator, "list") == [200]
-
-
-async def test_a_server_that_was_away_is_followed_on(simulator: Simulator, service: ScriptedService) -> None:
-    """A restart with its history: what happened meanwhile is told by the watch; nobody lists."""
-    async with followed(simulator) as seen:
-        await simulator.request(verb="watch")
-        before = seen.reports
-        await simulator.stop_serving()
-        change(service)
-        await seen.until(lambda it: "refused" in reasons(it))
-        assert seen.reports == before
-        await simulator.serve_again()
-        await agreed(simulator, seen)
-        assert codes(simulator, "list") == [200]
-        assert set(reasons(seen)) == {"connection", "refused"}
-        assert seen.kinds.count("Recovered") == 1
-
-
-@pytest.mark.parametrize("how", ["restarted", "compacted"])
-async def test_a_server_that_has_lost_its_history_is_listed(
-    simulator: Simulator, service: ScriptedService, how: str
-) -> None:
-    """Then the watch is refused as too old, and one list tells it all."""
-    async with followed(simulator) as seen:
-        await simulator.request(verb="watch")
-        await simulator.stop_serving()
-        change(service)
-        if how == "compacted":
-            simulator.compact()
-        await simulator.serve_again(lose_history=how == "restarted")
-        await agreed(simulator, seen)
-        assert codes(simulator, "list") == [200, 200]
-        service.scale(2)
-        await agreed(simulator, seen)
-        assert codes(simulator, "list") == [200, 200]
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["FIN", "RST"])

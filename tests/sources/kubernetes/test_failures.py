@@ -1,0 +1,157 @@
+"""Connections that break, stall or are not HTTP: which reason and message they become."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sidecar.errors import SourceError
+from sidecar.simulator import (
+    FOREVER,
+    CutMidLine,
+    Refuse,
+    Silence,
+    Simulator,
+)
+from tests.support.builders import (
+    PATH,
+    answering,
+    connected,
+    endpoint_slice,
+    grants,
+    response,
+)
+
+if TYPE_CHECKING:
+    from sidecar.simulator import Fault
+    from sidecar.sources.kubernetes.connection import Connection
+from tests.sources.kubernetes.requests import IMPATIENT, QUERY, TOKEN, VERBS, Verb, ask, chunks_of, failure
+
+CHECK_ADDRESS = "Check its address, and whether a NetworkPolicy or a firewall drops the packets."
+
+
+async def test_nobody_listens(simulator: Simulator) -> None:
+    """The message says where."""
+    await simulator.stop_serving()
+    async with connected(grants(simulator.url, token=TOKEN)) as connection:
+        for verb in VERBS:
+            error = await failure(connection, verb)
+            assert error.reason == "refused"
+            assert error.message.startswith(f"{simulator.url} cannot be reached: ")
+
+
+async def test_a_list_on_which_nothing_arrives_is_given_up(simulator: Simulator) -> None:
+    """Half-open connections do not end by themselves."""
+    simulator.script(Silence(times=FOREVER))
+    async with connected(grants(simulator.url, token=TOKEN), timeouts=IMPATIENT) as connection:
+        error = await failure(connection, "list")
+    assert (error.reason, error.message) == (
+        "timeout",
+        f"{simulator.url} did not answer in time. {CHECK_ADDRESS}",
+    )
+
+
+async def test_a_watch_on_which_nothing_arrives_times_out(simulator: Simulator) -> None:
+    """That is no failure: perhaps there is nothing to say."""
+    simulator.script(Silence(times=FOREVER))
+    async with connected(grants(simulator.url, token=TOKEN), timeouts=IMPATIENT) as connection:
+        with pytest.raises(TimeoutError):
+            await ask(connection, "watch")
+
+
+async def test_a_list_that_drips_is_given_up_in_the_end(simulator: Simulator) -> None:
+    """Each byte comes in time, the whole does not."""
+
+    async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        while True:
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    async with answering(answer) as url, connected(grants(url), timeouts=IMPATIENT) as connection:
+        assert (await failure(connection, "list")).reason == "timeout"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_a_server_that_does_not_take_the_connection_is_given_up(verb: Verb) -> None:
+    """A full backlog, or packets that are dropped: SYN is not answered at all."""
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        url = f"http://127.0.0.1:{full.getsockname()[1]}"
+        with socket.socket() as first, socket.socket() as second:
+            for filler in (first, second):
+                filler.settimeout(0)
+                filler.connect_ex(full.getsockname())
+            async with connected(grants(url, token=TOKEN), timeouts=IMPATIENT) as connection:
+                assert (await failure(connection, verb)).reason == "timeout"
+
+
+@pytest.mark.parametrize(
+    "fault", [Refuse(times=2), CutMidLine(), CutMidLine(reset=True)], ids=["FIN first", "FIN", "RST"]
+)
+@pytest.mark.parametrize("verb", VERBS)
+async def test_a_connection_that_breaks_says_so(
+    simulator: Simulator, connection: Connection, verb: Verb, fault: Fault
+) -> None:
+    """Before the answer (twice: aiohttp asks again by itself), in the middle of it, by FIN and by RST."""
+    revision = str(simulator.store.revision - 1) if verb == "watch" else "0"
+    simulator.script(fault)
+    error = await failure(connection, verb, resourceVersion=revision)
+    assert error.reason == "connection"
+    assert error.message.startswith(f"The connection to {simulator.url} broke: ")
+
+
+async def test_what_comes_before_a_break_is_given_on(simulator: Simulator, connection: Connection) -> None:
+    """A watch that is cut has said what it has said."""
+    simulator.script(CutMidLine(verb="watch", after=1))
+    query = {**QUERY, "watch": "1", "resourceVersion": str(simulator.store.revision - 1)}
+    got = b""
+
+    async def take_all() -> None:
+        nonlocal got
+        async with connection.watch(PATH, query) as stream:
+            simulator.put("endpointslices", endpoint_slice("b"))
+            async for piece in chunks_of(stream):
+                got += piece
+
+    with pytest.raises(SourceError, match="broke"):
+        await take_all()
+    assert got.startswith(b'{"type":"ADDED"')
+    assert b"\n" in got
+
+
+@pytest.mark.parametrize("words", [b"SSH-2.0-OpenSSH_9.9\r\n", b"HTTP/1.1 abc\r\n\r\n", b""])
+@pytest.mark.parametrize("verb", VERBS)
+async def test_somebody_who_speaks_no_http(words: bytes, verb: Verb) -> None:
+    """The wrong port, perhaps."""
+
+    async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(words)
+
+    async with answering(answer) as url, connected(grants(url, token=TOKEN)) as connection:
+        assert (await failure(connection, verb)).reason == "connection"
+
+
+async def test_a_body_that_is_not_what_it_says_it_is() -> None:
+    """Gzip that is none."""
+
+    async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(response(b"no gzip", 200, "Content-Encoding: gzip"))
+
+    async with answering(answer) as url, connected(grants(url)) as connection:
+        assert (await failure(connection, "list")).reason == "connection"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_a_token_that_is_no_header(simulator: Simulator, verb: Verb) -> None:
+    """A line break in the middle of it, from a file that was pasted: said without saying the token."""
+    async with connected(grants(simulator.url, token=f"{TOKEN}\n{TOKEN}")) as connection:
+        error = await failure(connection, verb)
+    assert error.reason == "malformed"
+    assert error.message.startswith(f"{simulator.url} or the credentials for it are malformed: ")
+    assert simulator.requests == ()

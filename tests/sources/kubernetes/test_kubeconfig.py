@@ -1,0 +1,160 @@
+"""Credentials from a kubeconfig: what it may say, and what is reported when it cannot be used."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sidecar.simulator import Simulator
+from sidecar.sources.kubernetes.loaders import kubeconfig
+from tests.sources.kubernetes.readings import SECRET, Reading, authorities, refusal, write
+from tests.support.builders import PATH, connected, tls_server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.filterwarnings("ignore:datetime.*utc:DeprecationWarning")  # in kubernetes-asyncio, from 3.12
+
+
+async def test_a_kubeconfig(tmp_path: Path, material: dict[str, tuple[Path, Path]]) -> None:
+    """Everything that a cluster and a context may say."""
+    ca = base64.b64encode(material["now"][0].read_bytes()).decode()
+    cluster = {
+        "server": "https://api.example:6443/prefix/",
+        "certificate-authority-data": ca,
+        "insecure-skip-tls-verify": False,
+        "tls-server-name": "kubernetes",
+        "proxy-url": "http://proxy.example:3128",
+    }
+    session = await Reading(
+        kubeconfig(write(tmp_path, {"token": SECRET}, cluster=cluster, namespace="shop"), None)
+    ).session()
+    assert session.host == "https://api.example:6443/prefix"
+    assert session.headers == {"Authorization": f"Bearer {SECRET}"}
+    assert (session.server_name, session.proxy, session.namespace) == (
+        "kubernetes",
+        "http://proxy.example:3128",
+        "shop",
+    )
+    assert authorities(session) == ["now"]
+
+
+async def test_the_context_may_be_chosen(tmp_path: Path) -> None:
+    """With its user and its namespace."""
+    session = await Reading(kubeconfig(write(tmp_path, {"token": SECRET}, namespace="here"), "there")).session()
+    assert session.headers == {"Authorization": "Bearer other"}
+    assert session.namespace == "there"
+
+
+async def test_a_context_without_a_namespace(tmp_path: Path) -> None:
+    """Then it is not known."""
+    assert (await Reading(kubeconfig(write(tmp_path, {"token": SECRET}), None)).session()).namespace == ""
+
+
+async def test_a_user_without_a_token(tmp_path: Path) -> None:
+    """There are other ways to be known, and none at all."""
+    assert (await Reading(kubeconfig(write(tmp_path, {}), None)).session()).headers == {}
+
+
+async def test_a_user_with_a_password(tmp_path: Path) -> None:
+    """Basic authentication, for what still has it."""
+    token = await Reading(kubeconfig(write(tmp_path, {"username": "me", "password": SECRET}), None)).token()
+    assert token == "Basic " + base64.b64encode(f"me:{SECRET}".encode()).decode()
+
+
+async def test_insecure_skip_tls_verify(tmp_path: Path) -> None:
+    """Neither the CA nor the name is checked, because somebody said so."""
+    tls = (await Reading(kubeconfig(write(tmp_path, {"token": SECRET}), None)).session()).tls
+    assert isinstance(tls, ssl.SSLContext)
+    assert (tls.verify_mode, tls.check_hostname) == (ssl.CERT_NONE, False)
+
+
+async def test_without_tls_there_is_no_context(tmp_path: Path) -> None:
+    """A tunnel on the own machine, or the demo."""
+    file = write(tmp_path, {"token": SECRET}, cluster={"server": "http://127.0.0.1:8001"})
+    assert (await Reading(kubeconfig(file, None)).session()).tls is True
+
+
+async def test_a_token_file_is_read_again_each_minute(tmp_path: Path) -> None:
+    """A path beside the kubeconfig; the newline is not part of it; what cannot be read is kept."""
+    file = write(tmp_path, {"tokenFile": "token"})
+    (tmp_path / "token").write_text(f"{SECRET}\n", encoding="utf-8")
+    reading = Reading(kubeconfig(file, None))
+    assert await reading.token() == f"Bearer {SECRET}"
+    (tmp_path / "token").write_text("rotated\n", encoding="utf-8")
+    assert await reading.token(after=59) == f"Bearer {SECRET}"
+    assert await reading.token(after=1) == "Bearer rotated"
+    (tmp_path / "token").unlink()
+    assert await reading.token(after=60) == "Bearer rotated"
+    assert reading.count("token", "error") == 1
+
+
+async def test_a_kubeconfig_that_was_replaced_is_read_after_a_refusal(tmp_path: Path) -> None:
+    """Somebody has logged in anew."""
+    reading = Reading(kubeconfig(write(tmp_path, {"token": SECRET}), None))
+    await reading.token()
+    write(tmp_path, {"token": "new"})
+    reading.credentials.invalidate()
+    assert await reading.token() == "Bearer new"
+
+
+async def test_a_client_certificate(tmp_path: Path, material: dict[str, tuple[Path, Path]]) -> None:
+    """It is shown to a server that asks for it, and a new one makes a new context."""
+    server = tls_server(*material["now"])
+    server.verify_mode = ssl.CERT_REQUIRED
+    server.load_verify_locations(material["after"][0])
+    for suffix in ("crt", "key"):
+        (tmp_path / f"client.{suffix}").write_bytes((material["after"][0].with_suffix(f".{suffix}")).read_bytes())
+    user = {"client-certificate": "client.crt", "client-key": "client.key"}
+    async with Simulator(ssl_context=server) as simulator:
+        cluster = {"server": simulator.url, "certificate-authority": str(material["now"][0])}
+        file = write(tmp_path, user, cluster=cluster | {"insecure-skip-tls-verify": False})
+        async with connected(kubeconfig(file, None)) as connection:
+            await connection.list(PATH, {})
+    reading = Reading(kubeconfig(file, None))
+    before = await reading.session()
+    assert (await reading.session(after=60)).tls is before.tls
+    for suffix in ("crt", "key"):
+        (tmp_path / f"client.{suffix}").write_bytes((material["now"][0].with_suffix(f".{suffix}")).read_bytes())
+    assert (await reading.session(after=60)).tls is not before.tls
+
+
+async def test_a_kubeconfig_that_is_not_there(tmp_path: Path) -> None:
+    """The message says where it should be."""
+    missing = tmp_path / "missing"
+    assert (await refusal(kubeconfig(missing, None))).endswith(f": there is no kubeconfig at {missing}.")
+
+
+async def test_no_kubeconfig_where_it_is_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in a pod nor told where to look: all places are named."""
+    places = [str(tmp_path / "a"), str(tmp_path / "b")]
+    monkeypatch.setattr("kubernetes_asyncio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", ":".join(places))
+    assert (await refusal(kubeconfig(None, None))).endswith(f": there is no kubeconfig at {' or '.join(places)}.")
+
+
+async def test_a_context_that_is_not_there(tmp_path: Path) -> None:
+    """By name."""
+    message = await refusal(kubeconfig(write(tmp_path, {"token": SECRET}), "nowhere"))
+    assert "nowhere" in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "secret", "[]", "{}", "7", "users: [token: secret", "users: {token: secret}", "clusters: secret", "\x00"],
+)
+async def test_a_file_that_is_no_kubeconfig(tmp_path: Path, text: str) -> None:
+    """A message, whatever it is, and nothing of what stands in it."""
+    file = tmp_path / "config"
+    file.write_text(text, encoding="utf-8")
+    await refusal(kubeconfig(file, None))
+
+
+async def test_a_kubeconfig_that_lacks_something_is_not_quoted(tmp_path: Path) -> None:
+    """The library prints the user as it stands in the file, secrets and all; only what is missing is said."""
+    expired = base64.b64encode(b'{"exp":1}').decode()
+    provider = {"name": "oidc", "config": {"id-token": f"x.{expired}.x", "refresh-token": SECRET}}
+    message = await refusal(kubeconfig(write(tmp_path, {"auth-provider": provider}), None))
+    assert "client-id" in message

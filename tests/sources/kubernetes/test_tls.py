@@ -1,0 +1,111 @@
+"""TLS to the API server, and the message for each way in which it fails."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sidecar.simulator import Simulator
+from sidecar.sources.kubernetes.responses import decode_page
+from tests.sources.kubernetes.requests import IMPATIENT, QUERY, TOKEN, VERBS, failure
+from tests.support.builders import (
+    PATH,
+    certificate,
+    connected,
+    grants,
+    listening,
+    tls_server,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 and its key."""
+    return certificate(tmp_path_factory.mktemp("tls"))
+
+
+async def test_tls(material: tuple[Path, Path]) -> None:
+    """With the CA that the credentials name."""
+    async with (
+        Simulator(ssl_context=tls_server(*material)) as simulator,
+        connected(grants(simulator.url, ca=material[0])) as connection,
+    ):
+        assert decode_page(await connection.list(PATH, QUERY)).items == []
+
+
+async def test_the_wrong_ca(material: tuple[Path, Path], tmp_path: Path) -> None:
+    """Somebody else's server, or a CA that was rotated."""
+    other, _ = certificate(tmp_path, "other")
+    async with (
+        Simulator(ssl_context=tls_server(*material)) as simulator,
+        connected(grants(simulator.url, token=TOKEN, ca=other)) as connection,
+    ):
+        for verb in VERBS:
+            error = await failure(connection, verb)
+            assert error.reason == "tls"
+            assert error.message.startswith(f"TLS to {simulator.url} failed: ")
+            assert "certificate verify failed" in error.message
+            assert error.message.endswith("certificate-authority in the kubeconfig.")
+        assert simulator.requests == ()
+
+
+async def test_a_certificate_that_has_expired(tmp_path: Path) -> None:
+    """The message says so, for nothing else needs to be looked into."""
+    made, key = certificate(tmp_path, expired=True)
+    async with (
+        Simulator(ssl_context=tls_server(made, key)) as simulator,
+        connected(grants(simulator.url, token=TOKEN, ca=made)) as connection,
+    ):
+        error = await failure(connection, "list")
+    assert error.reason == "tls"
+    assert "certificate has expired" in error.message
+    assert error.message.endswith(" Renew the API server's certificate.")
+
+
+async def test_the_wrong_name(material: tuple[Path, Path]) -> None:
+    """The certificate is good, for another address."""
+    async with Simulator(ssl_context=tls_server(*material)) as simulator:
+        url = simulator.url.replace("127.0.0.1", "localhost")
+        async with connected(grants(url, ca=material[0])) as connection:
+            error = await failure(connection, "list")
+    assert error.reason == "tls"
+    assert "localhost" in error.message
+    assert error.message.endswith(" Use a name that is in the certificate, or set tls-server-name to one.")
+
+
+async def test_another_name_may_be_expected(material: tuple[Path, Path]) -> None:
+    """A kubeconfig's ``tls-server-name``, for a server behind a tunnel."""
+    async with Simulator(ssl_context=tls_server(*material)) as simulator:
+        url = simulator.url.replace("127.0.0.1", "localhost")
+        async with connected(grants(url, ca=material[0], server_name="127.0.0.1")) as connection:
+            assert decode_page(await connection.list(PATH, QUERY)).items == []
+
+
+async def test_no_tls_at_all(simulator: Simulator, material: tuple[Path, Path]) -> None:
+    """A server that speaks plain HTTP where TLS was expected."""
+    url = simulator.url.replace("http:", "https:")
+    async with connected(grants(url, token=TOKEN, ca=material[0])) as connection:
+        error = await failure(connection, "list")
+    assert error.reason == "tls"
+    assert error.message.endswith(
+        " The server does not speak TLS there: check the port, and whether its URL should begin with http."
+    )
+    assert simulator.requests == ()
+
+
+async def test_tls_that_is_not_answered(material: tuple[Path, Path]) -> None:
+    """The handshake has its limit, too."""
+
+    async def hang(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    async with (
+        listening(hang, "https") as url,
+        connected(grants(url, ca=material[0]), timeouts=IMPATIENT) as connection,
+    ):
+        assert (await failure(connection, "watch")).reason == "timeout"

@@ -36,6 +36,19 @@ MEMBER_STATES = ("ready", "serving", "terminating")
 WATCH_ENDS = ("ended", "silent", "confirm")
 """How a watch ends without an error; the other reasons are those of ``SourceError``."""
 
+RELISTS = (
+    "expired",
+    "too_large_resource_version",
+    "confirm",
+    "silent",
+    "malformed",
+    "older",
+    "server_error",
+    "short_watch",
+    "connection",
+)
+"""Why there is another LIST after a WATCH."""
+
 EVENT_TYPES = ("LISTED", "ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR")
 
 
@@ -179,7 +192,7 @@ class Metrics:
                 self.writes.labels(output, result)
         for reason in REASONS:
             self.guard_held.labels(reason)
-        for reason in ("expired", "too_large_resource_version", "confirm"):
+        for reason in RELISTS:
             self.relists.labels(reason)
         for result in ("ok", "error"):
             self.token_reloads.labels(result)

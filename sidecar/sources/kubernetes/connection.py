@@ -44,9 +44,6 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     is none for a long time, while a TLS connection is 0.3 MB."""
 
 
-POOL = 4
-"""Connections of a session."""
-
 _METHODS = {"get": "GET", "list": "GET", "watch": "GET", "create": "POST"}
 """HTTP's methods, by the verb that RBAC and the metrics know."""
 
@@ -69,8 +66,8 @@ class Connection:
         )
         self._watch_timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect)
         self._transport = Transport()
-        self._list_session = self._transport.session(limit=POOL, keepalive_timeout=timeouts.idle)
-        self._watch_session = self._transport.session(limit=POOL, force_close=True)
+        self._list_session = self._transport.session(keepalive_timeout=timeouts.idle)
+        self._watch_session = self._transport.session(force_close=True)
 
     async def close(self) -> None:
         """Close every connection to the server."""

@@ -11,21 +11,23 @@ Pure. The rules are client-go's (tools/cache/reflector.go) and those of KEP-5504
 from __future__ import annotations
 
 from sidecar.errors import SourceError
-from sidecar.sources.kubernetes.resource_versions import is_older
+from sidecar.sources.kubernetes.resource_versions import is_older, number
 
 TOO_LARGE = "too_large_resource_version"
+"""How a server that is behind refuses a position."""
 
 
 class Position:
     """The resourceVersion up to which a collection is known.
 
     Args:
-        resource_version: of the checkpoint; empty if there is none.
+        resource_version: of the checkpoint; empty if there is none. One that is not a number is ignored, because the
+            API server refuses it.
         too_large_tries: how often a server that is behind is asked again before a consistent read.
     """
 
     def __init__(self, resource_version: str, too_large_tries: int) -> None:
-        self.resource_version = resource_version
+        self.resource_version = resource_version if number(resource_version) is not None else ""
         self.consistent = False
         """Whether the next LIST must be a consistent read."""
         self._too_large_tries = too_large_tries
@@ -81,14 +83,15 @@ class Position:
 
     def list_failed(self, error: SourceError) -> None:
         """A LIST failed: the next one may have to be a consistent read."""
-        self.consistent |= error.reason == "expired" or self._is_behind_for_good(error)
+        behind = error.reason in {TOO_LARGE, "older"}  # some proxies and old servers ignore NotOlderThan
+        self.consistent |= error.reason == "expired" or self._is_behind_for_good(behind=behind)
 
-    def watch_failed(self, error: SourceError) -> None:
-        """A WATCH failed: a consistent read may be needed."""
-        self.consistent = self._is_behind_for_good(error)
+    def watch_failed(self, error: SourceError) -> bool:
+        """A WATCH failed: whether nothing can be watched from this position any more."""
+        self.consistent = self._is_behind_for_good(behind=error.reason == TOO_LARGE)
+        return self.consistent or error.reason == "expired"
 
-    def _is_behind_for_good(self, error: SourceError) -> bool:
-        """Whether the server was behind so often that it will not catch up."""
-        if error.reason == TOO_LARGE:
-            self._behind += 1
+    def _is_behind_for_good(self, *, behind: bool) -> bool:
+        """Whether the server was behind so often that it will not catch up: its etcd was restored from a backup."""
+        self._behind += behind
         return self._behind >= self._too_large_tries

@@ -1,14 +1,19 @@
 """List, watch, relist: how a collection of the API server is followed, to client-go's specification.
 
 The loops are split by how they end. ``events`` never ends. ``_list`` ends with a complete list. ``_watch`` ends when
-only a list can help. One LIST is in ``listing``, one WATCH in ``watch``; what comes next is decided here.
+only a list can help. One LIST is in ``listing``, one WATCH in ``watch``; what comes next is decided here:
 
-- 410 means relist. 429, a lost connection and every other error mean watch again from the same resourceVersion.
+- A watch that the server ends, a connection that breaks after it worked, 429, a timeout and a refused request: watch
+  again from the same resourceVersion.
+- 410, and whatever the same watch would only repeat (an event that cannot be read, an ERROR, an older event, an end at
+  once), and silence: list.
+- ``confirm`` is a request that stays until it is served: the next list is one that was started after it.
 - No answer changes a member unless it is complete.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -26,7 +31,7 @@ from sidecar.sources.kubernetes.watch_events import WatchEvents
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from sidecar.membership.events import Event, Recovered
+    from sidecar.membership.events import Event
     from sidecar.observability.metrics import Metrics
     from sidecar.sources.kubernetes.collection import Collection
     from sidecar.sources.kubernetes.connection import Connection
@@ -34,6 +39,9 @@ if TYPE_CHECKING:
     from sidecar.sources.kubernetes.watch import WatchEnded
 
 log = structlog.get_logger(__name__)
+
+REPEATED = frozenset({"malformed", "older", "server_error", "short_watch"})
+"""Why an open watch failed in a way that the same watch would repeat."""
 
 
 class Reflector:
@@ -44,7 +52,7 @@ class Reflector:
         collection: what to follow.
         metrics: where to count.
         not_older_than: the resourceVersion of the checkpoint, empty if there is none.
-        clock: monotonic seconds.
+        clock: seconds of the event loop's clock.
         jitter: a random number in [0, 1).
         timing: the durations.
     """
@@ -72,8 +80,13 @@ class Reflector:
         self._position = Position(not_older_than, timing.too_large_tries)
         self._events = WatchEvents(collection, self._position, self._health)
         self._retries = Retries(self.scope, connection.credentials, clock=clock, jitter=jitter, timing=timing)
-        self._listed_at = float("-inf")
         self._watching: Watch | None = None
+        self._confirm = False
+        self._confirmed_at = float("-inf")
+        self._listed_at = float("-inf")
+        if not_older_than and not self._position.resource_version:
+            reason = f"its resourceVersion {not_older_than!r} is not a number"
+            log.warning("checkpoint ignored", source=self.scope, reason=reason)
 
     @property
     def active_at(self) -> float:
@@ -86,7 +99,8 @@ class Reflector:
         return self._health.heard_at
 
     def confirm(self) -> None:
-        """See ``sources``: ends the watch, and lists."""
+        """See ``sources``: ends the watch if there is one, and lists in any case."""
+        self._confirm = True
         if self._watching:
             self._watching.confirm()
 
@@ -99,26 +113,43 @@ class Reflector:
                 yield event
 
     async def _list(self) -> AsyncIterator[Event]:
-        """Ask until there is a complete list; yield the failures and then the list."""
+        """List until there is a complete list; yield the failures and then the list."""
+        confirming = False
         while True:
+            confirming |= await self._start_confirming()
             try:
                 listed = await self._list_once()
             except SourceError as error:
                 self._position.list_failed(error)
                 yield self._health.failed(error.reason, error.message)
                 await self._pause(error)
-            else:
-                yield listed
-                return
+                continue
+            if self._confirm and not confirming:
+                continue  # it was asked for after this list had started
+            self._health.recovered()
+            yield listed
+            return
+
+    async def _start_confirming(self) -> bool:
+        """Whether the list that now starts serves ``confirm``."""
+        if not self._confirm:
+            return False
+        await asyncio.sleep(self._confirmed_at + self._timing.confirm - self._clock())
+        self._confirm, self._confirmed_at = False, self._clock()
+        return True
 
     async def _list_once(self) -> Listed:
         start = self._position.list_query(paged="limit" in self._collection.query)
-        found = await list_all(self._connection, self._collection, self._read, start, self._health)
+        try:
+            async with asyncio.timeout(self._timing.list_total):
+                found = await list_all(self._connection, self._collection, self._read, start, self._health)
+        except TimeoutError as error:
+            message = f"The list of {self._collection.path} was not complete after {self._timing.list_total:g} s."
+            raise SourceError("timeout", message) from error
         self._position.listed(found.resource_version)
         self._listed_at = found.arrived
         self._retries.accepted()
         self._health.received("LISTED")
-        self._health.recovered()
         return Listed(
             scope=self.scope,
             reports=found.reports,
@@ -127,27 +158,31 @@ class Reflector:
         )
 
     async def _watch(self) -> AsyncIterator[Event]:
-        """Watch again and again from the last resourceVersion, until that is of no use."""
-        while True:
+        """Watch again and again from the last resourceVersion, until only a list can help."""
+        while not self._confirm:
             watch = self._watching = self._new_watch()
             async for event in watch.events():
                 yield event
             self._watching = None
             ended = watch.ended
             self._metrics.restarts.labels(self.scope, ended.reason).inc()
-            if ended.error:
-                self._position.watch_failed(ended.error)
-            if self._must_list(ended):
-                self._metrics.relists.labels(ended.reason).inc()
-                log.info("relist", source=self.scope, reason=ended.reason)
-                if ended.error and self._clock() - self._listed_at < self._timing.short_watch:
-                    await self._pause(ended.error)  # the list is out of date as soon as it comes: do not spin
+            if ended.opened:
+                self._position.accepted()
+                self._retries.accepted()
+            if ended.error and self._position.watch_failed(ended.error):
+                if self._clock() - self._listed_at < self._timing.short_watch:
+                    await self._pause(ended.error)  # the list was out of date as soon as it came: do not spin
+                self._relist(ended.reason)
                 return
             if ended.error:
-                if ended.error.reason == "connection" and ended.worked:
+                if ended.error.reason == "connection" and ended.proven:
                     self._retries.reset()  # a load balancer that cuts every watch is no server that fails
                 yield self._health.failed(ended.error.reason, ended.error.message)
                 await self._pause(ended.error)
+            if must_list(ended):
+                self._relist(ended.reason)
+                return
+        self._relist(End.CONFIRM.value)
 
     def _new_watch(self) -> Watch:
         timing = self._timing
@@ -159,21 +194,21 @@ class Reflector:
             health=self._health,
             seconds=timing.watch_min + (timing.watch_max - timing.watch_min) * self._jitter(),
             timing=timing,
-            accepted=self._accepted,
         )
 
-    def _must_list(self, ended: WatchEnded) -> bool:
-        return ended.end is End.CONFIRM or ended.reason == "expired" or self._position.consistent
-
-    def _accepted(self) -> Recovered | None:
-        """The server accepted a watch: whatever failed before is over."""
-        self._position.accepted()
-        self._retries.accepted()
-        was_failing = self._health.failing
-        recovered = self._health.recovered()
-        return recovered if was_failing else None
+    def _relist(self, reason: str) -> None:
+        self._metrics.relists.labels(reason).inc()
+        log.info("relist", source=self.scope, reason=reason)
 
     async def _pause(self, error: SourceError) -> None:
         """Wait before the next attempt."""
         self._health.tried()
         await self._retries.wait(error)
+
+
+def must_list(ended: WatchEnded) -> bool:
+    """Whether the same watch would only end the same way."""
+    if ended.error is None:
+        return ended.end is End.SILENT
+    at_once = ended.error.reason == "connection" and not ended.worked
+    return ended.opened and (ended.error.reason in REPEATED or at_once)

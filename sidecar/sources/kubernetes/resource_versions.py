@@ -11,7 +11,8 @@ LONGEST = 40
 
 def number(resource_version: str) -> int | None:
     """The resourceVersion as a number, if it is one."""
-    return int(resource_version) if resource_version.isdecimal() and len(resource_version) <= LONGEST else None
+    is_one = resource_version.isdecimal() and resource_version.isascii() and len(resource_version) <= LONGEST
+    return int(resource_version) if is_one else None
 
 
 def is_older(resource_version: str, than: str) -> bool:

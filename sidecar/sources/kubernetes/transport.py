@@ -49,11 +49,14 @@ class Transport:
     def session(self, **pooling: Any) -> aiohttp.ClientSession:  # noqa: ANN401 - as the connector takes it
         """A new session.
 
+        It has no limit of connections: each watch keeps one for minutes, and one that waited for another's would look
+        like a server that does not answer.
+
         Args:
-            pooling: how many connections there may be and how long they are kept, as ``aiohttp.TCPConnector`` takes it.
+            pooling: how long connections are kept, as ``aiohttp.TCPConnector`` takes it.
         """
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(socket_factory=self._socket, **pooling),
+            connector=aiohttp.TCPConnector(socket_factory=self._socket, limit=0, **pooling),
             trust_env=False,
             read_bufsize=READ_BUFFER,
             headers={

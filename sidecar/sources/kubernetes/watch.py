@@ -1,6 +1,10 @@
 """One WATCH, from the request to its end.
 
 It decides nothing about what comes next: ``WatchEnded`` says how it ended, and the reflector decides.
+
+The response's head proves nothing: what the server has missed, or that it has forgotten the resourceVersion, comes in
+the body. Hence a source that was failing has recovered with the first event or bookmark, or once the watch has stayed
+open for a while (``Timing.proof``).
 """
 
 from __future__ import annotations
@@ -13,9 +17,9 @@ from sidecar.errors import SourceError
 from sidecar.sources.kubernetes.stream import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
-    from sidecar.membership.events import Event, Recovered
+    from sidecar.membership.events import Event
     from sidecar.sources.health import Health
     from sidecar.sources.kubernetes.collection import Collection
     from sidecar.sources.kubernetes.connection import Connection, WatchStream
@@ -30,7 +34,7 @@ class End(Enum):
     SERVER = "ended"
     """The server ended it, as it does after the time that it was given."""
     SILENT = "silent"
-    """Nothing arrived for too long. Perhaps there was nothing to say; if the peer is dead, the next request tells."""
+    """Nothing arrived for too long, not even a bookmark."""
     CONFIRM = "confirm"
     """A complete list was asked for."""
     FAILED = "failed"
@@ -43,8 +47,12 @@ class WatchEnded(NamedTuple):
     end: End
     error: SourceError | None = None
     """The failure, if it was one."""
+    opened: bool = False
+    """Whether the server had accepted the request."""
     worked: bool = False
-    """Whether it had told something, or been open for a while."""
+    """Whether an event or a bookmark had come, or it had been open for longer than ``Timing.short_watch``."""
+    proven: bool = False
+    """Whether an event or a bookmark had come, or it had been open for ``Timing.proof``."""
 
     @property
     def reason(self) -> str:
@@ -63,7 +71,6 @@ class Watch:
         health: told of all that arrives.
         seconds: after which the server is to end it.
         timing: other durations.
-        accepted: called when the server has accepted the request.
     """
 
     def __init__(
@@ -76,7 +83,6 @@ class Watch:
         health: Health,
         seconds: float,
         timing: Timing,
-        accepted: Callable[[], Recovered | None],
     ) -> None:
         self.ended = WatchEnded(End.SERVER)
         """How it ended, once ``events`` has."""
@@ -87,43 +93,42 @@ class Watch:
         self._health = health
         self._seconds = seconds
         self._timing = timing
-        self._accepted = accepted
         self._stream: WatchStream | None = None
-        self._wanted = False
+        self._opened_at = float("inf")
+        self._confirm = False
         self._overdue = False
         self._eventful = False
 
     def confirm(self) -> None:
-        """End it now, for a complete list is wanted."""
-        self._wanted = True
+        """End it now, because a complete list was asked for."""
+        self._confirm = True
         if self._stream:
             self._stream.interrupt()
 
     async def events(self) -> AsyncIterator[Event]:
         """What the watch says; it ends for whatever reason, which is then in ``ended``."""
         loop = asyncio.get_running_loop()
+        overdue = loop.call_later(self._seconds + self._timing.watch_grace, self._end_overdue)
         self._health.tried()
-        started = loop.time()
-        overdue = loop.call_later(self._seconds + self._timing.watch_grace, self._interrupt)
-        established = False
+        error: SourceError | None = None
+        end = End.SERVER
         try:
             async with self._connection.watch(self._collection.path, self._query()) as self._stream:
-                established = True
-                if recovered := self._accepted():
-                    yield recovered
+                self._opened_at = loop.time()
                 lines = Lines()
-                while chunk := await self._stream.read():
-                    for event in self._read(lines.feed(chunk)):
+                while not self._confirm and (chunk := await self._read(self._stream)) != b"":
+                    for event in self._take(lines.feed(chunk) if chunk else []):
                         yield event
-            self.ended = self._ended_without_error(loop.time() - started)
+                    if self._health.failing and (self._eventful or chunk is None) and not self._confirm:
+                        yield self._health.recovered()
         except TimeoutError:
-            self.ended = WatchEnded(End.SILENT)
-        except SourceError as error:
-            lasted = loop.time() - started >= self._timing.short_watch
-            self.ended = WatchEnded(End.FAILED, error, worked=established and (self._eventful or lasted))
+            end = End.SILENT
+        except SourceError as failure:
+            error = failure
         finally:
             overdue.cancel()
             self._stream = None
+        self.ended = self._ended(end, error, loop.time() - self._opened_at)
 
     def _query(self) -> dict[str, str]:
         return {
@@ -134,28 +139,55 @@ class Watch:
             "timeoutSeconds": str(round(self._seconds)),
         }
 
-    def _read(self, lines: list[bytes]) -> Iterator[Event]:
+    async def _read(self, stream: WatchStream) -> bytes | None:
+        """The next chunk, empty at the end; None if the source was failing and the watch has stayed open since.
+
+        Raises:
+            TimeoutError: if nothing has arrived for too long.
+            SourceError: if the connection broke.
+        """
+        if not self._health.failing:
+            return await stream.read()
+        proof = asyncio.timeout(self._timing.proof)
+        try:
+            async with proof:
+                return await stream.read()
+        except TimeoutError:
+            if proof.expired():
+                return None
+            raise
+
+    def _take(self, lines: list[bytes]) -> Iterator[Event]:
         self._health.tried()
         arrived = self._health.active_at
         for line in lines:
-            self._eventful = True
+            if self._confirm:
+                return
             event = self._events.read(line, arrived)
+            self._eventful = True
             if event:
                 yield event
 
-    def _interrupt(self) -> None:
-        """The server should have ended it."""
+    def _end_overdue(self) -> None:
+        """The server should have ended it by now."""
         self._overdue = True
         if self._stream:
             self._stream.interrupt()
 
-    def _ended_without_error(self, seconds: float) -> WatchEnded:
-        if self._wanted:
-            return WatchEnded(End.CONFIRM)
-        if self._overdue:
-            error = SourceError("timeout", "The watch did not end when it should have.")
-            return WatchEnded(End.FAILED, error, worked=True)
-        if not self._eventful and seconds < self._timing.short_watch:
-            error = SourceError("short_watch", "The API server ended a watch at once and without an event.")
-            return WatchEnded(End.FAILED, error)
-        return WatchEnded(End.SERVER)
+    def _ended(self, end: End, error: SourceError | None, seconds: float) -> WatchEnded:
+        """How it ended, *seconds* after it was opened."""
+        worked = self._eventful or seconds >= self._timing.short_watch
+        if error is None and end is End.SERVER:
+            if self._confirm:
+                end = End.CONFIRM
+            elif self._overdue:
+                error = SourceError("timeout", "The API server did not end the watch when it should have.")
+            elif not worked:
+                error = SourceError("short_watch", "The API server ended a watch at once and without an event.")
+        return WatchEnded(
+            end=End.FAILED if error else end,
+            error=error,
+            opened=seconds > float("-inf"),
+            worked=worked,
+            proven=self._eventful or seconds >= self._timing.proof,
+        )

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 GONE = 410
 """HTTP's code for a resourceVersion that the server has forgotten."""
 
+TOO_MANY_REQUESTS = 429
+"""HTTP's code for a server that is overloaded, which is no reason to list."""
+
 
 class WatchEvents:
     """Reads the lines of a collection's watches.
@@ -76,5 +79,6 @@ class WatchEvents:
         status = decode_status(explanation)
         if status.code == GONE or status.reason in {"Expired", "Gone"}:
             raise SourceError("expired", f"The resourceVersion is too old: {status.message}.")
+        reason = "too_many_requests" if status.code == TOO_MANY_REQUESTS else "server_error"
         retry_after = status.details.retry_after_seconds if status.details else 0
-        raise SourceError("server_error", f"The API server ended the watch: {status.message}.", retry_after)
+        raise SourceError(reason, f"The API server ended the watch: {status.message}.", retry_after)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import chain
+from itertools import chain, repeat
 
 import pytest
+import structlog
 
 from sidecar.errors import SourceError
-from sidecar.observability.metrics import Metrics
+from sidecar.membership.events import Failed, Listed, Recovered
+from sidecar.observability.metrics import RELISTS, WATCH_ENDS, Metrics
+from sidecar.sources.kubernetes.timing import Timing
+from sidecar.sources.kubernetes.watch import End
 from tests.support.builders import (
     SCOPE,
     bookmark,
@@ -17,8 +21,9 @@ from tests.support.builders import (
     following,
     line,
     page,
+    reports,
 )
-from tests.support.script import HANG, OPEN, Script, error, now, reflect
+from tests.support.script import HANG, OPEN, Script, Stream, error, now, reflect
 
 pytestmark = pytest.mark.looptime
 
@@ -32,14 +37,53 @@ async def test_backoff_begins_anew_after_two_healthy_minutes() -> None:
     assert server.waits("watch") == pytest.approx([0.8, 1.6, 110 + 3.2, 6.4, 121 + 0.8, 1.6])
 
 
-async def test_a_failure_is_over_when_the_server_accepts_a_watch() -> None:
-    """Without waiting for an event, which may be hours away; and it is said once."""
-    server = Script(watches=[error("refused"), error("refused"), (2.0,), OPEN])
+PROOFS: dict[str, tuple[Stream, list[str], float]] = {
+    "a bookmark": ((1.0, bookmark(100), HANG), ["Recovered"], 1.0),
+    "an event": ((1.0, line("ADDED", endpoint_slice("b", 101)), HANG), ["Applied", "Recovered"], 1.0),
+    "staying open": (OPEN, ["Recovered"], Timing().proof),
+    "half an event, and staying open": ((1.0, b"{", HANG), ["Recovered"], 1.0 + Timing().proof),
+}
+
+
+@pytest.mark.parametrize(("stream", "kinds", "seconds"), PROOFS.values(), ids=PROOFS)
+async def test_a_failure_is_over_when_the_watch_proves_it(stream: Stream, kinds: list[str], seconds: float) -> None:
+    """By the first event or bookmark, or by staying open on a cluster where nothing happens; once."""
+    server = Script(watches=[error("refused"), error("refused"), stream])
     async with following(reflect(server)) as seen:
         await asyncio.sleep(30)
-    assert seen.kinds == ["Listed", "Failed", "Failed", "Recovered"]
-    assert seen.times == pytest.approx([0.0, 0.0, 0.8, 2.4])
+    assert seen.kinds == ["Listed", "Failed", "Failed", *kinds]
+    assert seen.times[-1] == pytest.approx(2.4 + seconds)
     assert seen.state.scopes[SCOPE].failing == ""
+    assert len(server.of("list")) == 1
+
+
+async def test_a_failure_is_not_over_when_the_server_only_accepts_the_watch() -> None:
+    """Its set is as old as the outage until the watch has said what was missed, or that it cannot say it."""
+    away = error("refused")
+    server = Script([page(), *[error("server_error")] * 3], [away, away, (0.5, error_event(410, "Expired"))])
+    async with following(reflect(server)) as seen:
+        await asyncio.sleep(8)
+    assert set(seen.kinds[1:]) == {"Failed"}
+    assert len(server.of("list")) == 4
+
+
+async def test_failures_that_alternate_with_accepted_watches_are_one_failure() -> None:
+    """It began with the first of them, and the waits between them grow: so ``--fallback-after`` has its time."""
+    server = Script(watches=repeat((2.0, error("connection"))))
+    async with following(reflect(server)) as seen:
+        await asyncio.sleep(100)
+    assert seen.state.scopes[SCOPE].since == 2.0
+    assert seen.of(Recovered) == []
+    assert server.waits("watch")[:5] == pytest.approx([2.8, 3.6, 5.2, 8.4, 14.8])
+
+
+async def test_a_list_ends_a_failure_and_says_so() -> None:
+    """The log has one line for the end of each outage, whatever ended it."""
+    server = Script([error("refused"), page()])
+    with structlog.testing.capture_logs() as logged:
+        async with following(reflect(server)):
+            await asyncio.sleep(5)
+    assert [entry["event"] for entry in logged] == ["source failing", "source recovered"]
 
 
 async def test_retries_are_progress() -> None:
@@ -86,7 +130,7 @@ async def test_what_happens_is_counted() -> None:
         [
             (1.0, line("ADDED", endpoint_slice("b", 101)) + line("MODIFIED", endpoint_slice("b", 102)) + bookmark(103)),
             (5.0, line("DELETED", endpoint_slice("b", 104)), error("connection")),
-            (5.0, error_event(410, "Expired")),
+            (9.0, error_event(410, "Expired")),
             error("forbidden"),
         ],
     )
@@ -99,7 +143,7 @@ async def test_what_happens_is_counted() -> None:
         await asyncio.sleep(6.5)
         assert seen.kinds[-1] == "Failed"
         assert count("membership_source_up", source=SCOPE) == 0
-        await asyncio.sleep(1)
+        await asyncio.sleep(6)
         assert seen.kinds[-1] == "Recovered"
         assert count("membership_source_up", source=SCOPE) == 1
         await asyncio.sleep(10)
@@ -107,7 +151,7 @@ async def test_what_happens_is_counted() -> None:
     kinds = ("LISTED", "ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR")
     counted = {kind: count("membership_watch_events_total", source=SCOPE, type=kind) for kind in kinds}
     assert counted == {"LISTED": 2, "ADDED": 1, "MODIFIED": 1, "DELETED": 1, "BOOKMARK": 1, "ERROR": 1}
-    reasons = (*SourceError.REASONS, "ended")
+    reasons = (*SourceError.REASONS, *WATCH_ENDS)
     ends = {reason: count("membership_watch_restarts_total", source=SCOPE, reason=reason) for reason in reasons}
     assert {reason: times for reason, times in ends.items() if times} == {
         "ended": 1,
@@ -117,3 +161,109 @@ async def test_what_happens_is_counted() -> None:
     }
     assert count("membership_relists_total", reason="expired") == 1
     assert (count("membership_last_sync_timestamp_seconds", source=SCOPE) or 0) > 0
+
+
+def test_every_label_is_known_beforehand() -> None:
+    """Counters of what has not happened yet are 0, not absent."""
+    assert {end.value for end in End} - {"failed"} == set(WATCH_ENDS)
+    assert set(RELISTS) - {"silent", "confirm"} <= set(SourceError.REASONS)
+
+
+# --- confirm
+
+
+async def test_a_complete_list_may_be_asked_for_at_any_time() -> None:
+    """It ends the open watch at once, and takes nothing older than what was seen; two requests are one list."""
+    server = Script(watches=[OPEN, OPEN])
+    source = reflect(server)
+    async with following(source) as seen:
+        await asyncio.sleep(10)
+        source.confirm()
+        source.confirm()
+        await asyncio.sleep(10)
+        assert server.times("list") == [0.0, 10.0]
+        assert server.revisions("list") == ["0", "100"]
+        assert seen.of(Failed) == []
+        assert len(server.of("watch")) == 2
+
+
+async def test_a_list_that_is_asked_for_while_a_list_is_taken_in_is_not_lost() -> None:
+    """A relist is the usual cause of a shrink, and no watch is open at that moment."""
+    server = Script([page(), page()])
+    source = reflect(server)
+    async for event in source.events():
+        assert isinstance(event, Listed)
+        if len(server.of("list")) == 2:
+            break
+        source.confirm()
+    assert server.times("list") == [0.0, 0.0]
+    assert server.of("watch") == []
+
+
+async def test_a_list_that_was_on_its_way_confirms_nothing() -> None:
+    """It may be older than the doubt: it is not reported, and the next one is."""
+    server = Script([(5.0, page(endpoint_slice("old"))), page(endpoint_slice("new"), revision=101)])
+    source = reflect(server)
+    async with following(source) as seen:
+        await asyncio.sleep(1)
+        source.confirm()
+        await asyncio.sleep(10)
+    assert server.times("list") == [0.0, 5.0]
+    assert seen.kinds == ["Listed"]
+    assert seen.reports == reports(endpoint_slice("new"))
+
+
+@pytest.mark.parametrize("at", [0.5, 1.0, 3.0])
+async def test_a_list_that_is_asked_for_during_an_outage_comes_before_recovery(at: float) -> None:
+    """Between attempts as well as when the watch has just been opened: nothing is said of the old set again."""
+    away = error("refused")
+    server = Script([page(), page(endpoint_slice("new"), revision=300)], [away, away, (1.5, bookmark(400), HANG)])
+    source = reflect(server)
+    async with following(source) as seen:
+        await asyncio.sleep(at)
+        source.confirm()
+        await asyncio.sleep(10)
+    assert next(kind for kind in seen.kinds[1:] if kind != "Failed") == "Listed"
+    assert seen.reports == reports(endpoint_slice("new"))
+
+
+async def test_a_list_that_fails_is_repeated_until_it_confirms() -> None:
+    """A request stays until it is served."""
+    server = Script([page(), error("server_error"), error("server_error"), page(revision=101)])
+    source = reflect(server)
+    async with following(source) as seen:
+        await asyncio.sleep(1)
+        source.confirm()
+        await asyncio.sleep(10)
+    assert seen.kinds == ["Listed", "Failed", "Failed", "Listed"]
+    assert len(server.of("watch")) == 2
+
+
+async def test_whoever_asks_at_each_list_gets_one_each_second() -> None:
+    """Not as many as the server can give."""
+    server = Script()
+    source = reflect(server)
+
+    async def ask_again() -> None:
+        async for event in source.events():
+            if isinstance(event, Listed):
+                source.confirm()
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(9.5):
+            await ask_again()
+    assert server.times("list") == [0.0, *map(float, range(10))]
+
+
+@pytest.mark.parametrize("delay", [0.0, 329.9, 330.0, 330.1])
+async def test_confirm_never_raises(delay: float) -> None:
+    """Not even while the watch is being ended for another reason."""
+    server = Script(watches=repeat((20.0, bookmark(200)) * 30))
+    source = reflect(server)
+    source.confirm()
+    async with following(source):
+        await asyncio.sleep(delay)
+        source.confirm()
+        await asyncio.sleep(5)
+    source.confirm()
+    assert server.times("list")[-1] >= delay

@@ -75,14 +75,6 @@ TRANSIENT: dict[str, tuple[Fault, Sequence[int], Sequence[str]]] = {
     "cut in the first event": (CutMidLine(), [200, 200, 200], ["connection"]),
     "cut in the third event": (CutMidLine(after=2), [200, 200, 200], ["connection"]),
     "reset in the second event": (CutMidLine(after=1, reset=True), [200, 200, 200], ["connection"]),
-    "garbage": (InsertLine(line=b"garbage\n"), [200, 200, 200], ["malformed"]),
-    "garbage between events": (InsertLine(line=b"\x00\xff\n", after=2), [200, 200, 200], ["malformed"]),
-    "an unknown type": (
-        InsertLine(line=line("RENAMED", endpoint_slice(revision=9999)), after=1),
-        [200, 200, 200],
-        ["malformed"],
-    ),
-    "an older bookmark": (InsertLine(line=bookmark(1), after=1), [200, 200, 200], ["older"]),
     "a blank line": (InsertLine(line=b"\n", after=1), [200, 200], []),
     "byte by byte": (SlowDrip(size=1), [200, 200], []),
     "three bytes at a time": (SlowDrip(size=3), [200, 200], []),
@@ -109,6 +101,33 @@ async def test_a_watch_that_fails_goes_on_where_it_was(
         assert reasons(seen) == failed
         revisions = [int(asked.query["resourceVersion"]) for asked in simulator.requests]
         assert revisions == sorted(revisions)
+
+
+UNREADABLE: dict[str, tuple[Fault, str]] = {
+    "garbage": (InsertLine(line=b"garbage\n"), "malformed"),
+    "garbage between events": (InsertLine(line=b"\x00\xff\n", after=2), "malformed"),
+    "an unknown type": (InsertLine(line=line("RENAMED", endpoint_slice(revision=9999)), after=1), "malformed"),
+    "an older bookmark": (InsertLine(line=bookmark(1), after=1), "older"),
+}
+
+
+@pytest.mark.parametrize(("fault", "reason"), UNREADABLE.values(), ids=UNREADABLE)
+async def test_a_watch_that_cannot_be_read_lists_once(
+    simulator: Simulator, service: ScriptedService, fault: Fault, reason: str
+) -> None:
+    """From the last good event, and then watches again."""
+    async with followed(simulator) as seen:
+        await simulator.request(verb="watch")
+        simulator.script(fault)
+        simulator.end_watches()
+        await simulator.request(verb="watch", count=2)
+        change(service)
+        await agreed(simulator, seen)
+        relist = await simulator.request(verb="list", count=2)
+        await simulator.request(verb="watch", count=3)
+        assert relist.query["resourceVersionMatch"] == "NotOlderThan"
+        assert codes(simulator, "list") == [200, 200]
+        assert reasons(seen) == [reason]
 
 
 EXPIRED: dict[str, Fault] = {"status": Gone(), "event": GoneEvent(), "event after others": GoneEvent(after=2)}
@@ -251,6 +270,7 @@ async def test_everything_at_once(simulator: Simulator, service: ScriptedService
     """Faults in any order while members come and go: in the end all is known, and no revision was older."""
     jitter = random.Random(20260721)  # noqa: S311 - a script, not a secret
     faults = [fault for fault, *_ in TRANSIENT.values()]
+    faults += [fault for fault, _ in UNREADABLE.values()]
     faults += EXPIRED.values()
     faults += [Gone(verb="list"), BadGateway(verb="list"), CutMidLine(verb="list"), Unauthorized(verb="list")]
     simulator.script(*jitter.sample(faults, len(faults)))

@@ -6,6 +6,7 @@ import asyncio
 from itertools import repeat
 
 import pytest
+import structlog
 
 from sidecar.errors import SourceError
 from sidecar.membership.events import Failed, Listed
@@ -252,4 +253,37 @@ async def test_an_answer_that_is_no_list_is_no_answer(body: bytes) -> None:
         await asyncio.sleep(5)
     assert [event.reason for event in seen.events if isinstance(event, Failed)] == ["malformed"]
     assert server.revisions("list") == ["0", "100", "100"]
+    assert seen.reports == reports(endpoint_slice("b"))
+
+
+async def test_a_server_that_keeps_listing_the_past_is_read_consistently_in_the_end() -> None:
+    """Some answer a LIST without regard to NotOlderThan: the truth may have gone back, and then only it can say so."""
+    old = page(endpoint_slice("b"), revision=300)
+    server = Script([old, old, old, old])
+    async with following(reflect(server, not_older_than="900")) as seen:
+        await asyncio.sleep(20)
+    assert server.revisions("list") == ["900", "900", "900", None]
+    assert seen.reports == reports(endpoint_slice("b"))
+
+
+@pytest.mark.parametrize("checkpoint", ["abc", "12a", "-1", "1.5", "\N{ARABIC-INDIC DIGIT ONE}"])
+async def test_a_checkpoint_that_is_no_number_is_treated_as_none(checkpoint: str) -> None:
+    """The API server would refuse it for ever; it is logged once."""
+    server = Script()
+    with structlog.testing.capture_logs() as logged:
+        async with following(reflect(server, not_older_than=checkpoint)) as seen:
+            await asyncio.sleep(1)
+    assert server.revisions("list") == ["0"]
+    assert seen.kinds == ["Listed"]
+    assert [entry["event"] for entry in logged] == ["checkpoint ignored"]
+
+
+async def test_a_list_has_a_limit_over_all_its_pages() -> None:
+    """Each page comes in time, the whole does not; nothing of it is used."""
+    slow = (50.0, page(endpoint_slice("a"), **{"continue": "more"}))
+    server = Script([slow, slow, slow, page(endpoint_slice("b"))])
+    async with following(reflect(server)) as seen:
+        await asyncio.sleep(125)
+    assert server.times("list") == [0.0, 50.0, 100.0, 120.8]
+    assert [event.reason for event in seen.events if isinstance(event, Failed)] == ["timeout"]
     assert seen.reports == reports(endpoint_slice("b"))

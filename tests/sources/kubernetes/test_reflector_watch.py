@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidecar.membership.events import Applied, Deleted, Failed
+from sidecar.membership.events import Applied, Deleted, Failed, Listed
+from sidecar.observability.metrics import Metrics
 from tests.support.builders import (
     SCOPE,
     SELECTOR,
@@ -109,7 +110,6 @@ async def test_a_server_that_ends_every_watch_at_once_is_not_hammered() -> None:
     async with following(reflect(server)) as seen:
         await asyncio.sleep(10)
     assert server.times("watch") == [0.0, 0.8, 2.4, 5.6]
-    assert len(server.of("list")) == 1
     assert {event.reason for event in seen.events if isinstance(event, Failed)} == {"short_watch"}
 
 
@@ -147,20 +147,18 @@ async def test_a_refused_connection_is_tried_again_soon(rolled: float, jitter: f
     assert len(server.of("list")) == 1
 
 
-ENDS: dict[str, Stream | SourceError] = {
+REFUSED: dict[str, SourceError] = {
     "500": error("server_error"),
-    "event 500": (error_event(500, "InternalError"),),
-    "cut connection": (error("connection"),),
-    "silence": (error("timeout"),),
+    "reset before the answer": error("connection"),
+    "no answer": error("timeout"),
     "TLS": error("tls"),
-    "nonsense": (b"nonsense\n",),
 }
 
 
-@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
-async def test_any_other_end_backs_off_and_goes_on_from_the_same_revision(end: Stream | SourceError) -> None:
-    """800 ms, doubled, up to 30 s; nobody lists, and nobody forgets a member."""
-    server = Script(watches=[end] * 8)
+@pytest.mark.parametrize("refusal", REFUSED.values(), ids=REFUSED)
+async def test_a_watch_that_is_refused_is_repeated_with_backoff_from_the_same_revision(refusal: SourceError) -> None:
+    """800 ms, doubled, up to 30 s; there is no LIST, and no member is forgotten."""
+    server = Script(watches=[refusal] * 8)
     async with following(reflect(server)) as seen:
         await asyncio.sleep(200)
     assert server.waits("watch") == pytest.approx([0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0])
@@ -169,30 +167,71 @@ async def test_any_other_end_backs_off_and_goes_on_from_the_same_revision(end: S
     assert seen.reports == reports(endpoint_slice())
 
 
-async def test_a_watch_that_says_nothing_is_asked_again_and_is_no_failure() -> None:
-    """Where nothing happens nothing is said, bookmarks included; whoever is dead will not accept the next watch."""
-    server = Script(watches=[(150.0, TimeoutError())] * 3)
+BROKEN: dict[str, tuple[Stream, str]] = {
+    "ERROR 500": ((error_event(500, "InternalError"),), "server_error"),
+    "ERROR 403 after a while": ((2.0, error_event(403, "Forbidden")), "server_error"),
+    "an event that cannot be read": ((b"nonsense\n",), "malformed"),
+    "the same after a good one": ((line("ADDED", endpoint_slice("b", 100)), b"nonsense\n"), "malformed"),
+    "an older bookmark": ((2.0, bookmark(99)), "older"),
+    "an older event": ((2.0, line("MODIFIED", endpoint_slice("a", 99, endpoints=[]))), "older"),
+    "an end at once": (EOF, "short_watch"),
+    "a connection cut at once": ((error("connection"),), "connection"),
+}
+
+
+@pytest.mark.parametrize(("stream", "reason"), BROKEN.values(), ids=BROKEN)
+async def test_a_watch_that_would_only_fail_again_is_followed_by_a_list(stream: Stream, reason: str) -> None:
+    """With backoff. Otherwise a watch that is broken for good would hide every change, for good."""
+    lists = [page(endpoint_slice(f"app-{number}")) for number in range(9)]
+    server = Script(lists, repeat(stream))
+    metrics = Metrics([])
+    async with following(reflect(server, metrics=metrics)) as seen:
+        await seen.until(lambda it: len(it.of(Listed)) == 8, within=200)
+    delay = sum(step for step in stream if isinstance(step, float))
+    assert server.waits("list")[:7] == pytest.approx([delay + wait for wait in (0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0)])
+    assert set(server.revisions("list")[1:]) == {"100"}
+    assert {event.reason for event in seen.events if isinstance(event, Failed)} == {reason}
+    assert seen.reports == reports(endpoint_slice("app-7"))
+    assert metrics.registry.get_sample_value("membership_relists_total", {"reason": reason}) == 7
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        pytest.param((1.5, error("connection")), id="cut after a while"),
+        pytest.param((bookmark(100), error("connection")), id="cut after a bookmark"),
+        pytest.param((error_event(429, "TooManyRequests"),), id="ERROR 429"),
+    ],
+)
+async def test_a_watch_that_may_work_next_time_is_repeated_without_a_list(stream: Stream) -> None:
+    """A load balancer cuts what is idle; an overloaded server is not helped by a LIST."""
+    server = Script(watches=repeat(stream, 5))
+    async with following(reflect(server)):
+        await asyncio.sleep(60)
+    assert len(server.of("watch")) == 6
+    assert len(server.of("list")) == 1
+
+
+async def test_a_watch_on_which_nothing_arrives_is_followed_by_a_list_and_is_no_failure() -> None:
+    """Not even a bookmark: the server may have nothing to say, or a history in which this revision is in the future."""
+    server = Script(watches=[(150.0, TimeoutError())] * 2)
     async with following(reflect(server)) as seen:
         await asyncio.sleep(400)
-    assert server.times("watch") == [0.0, 150.0, 300.0]
-    assert set(server.revisions("watch")) == {"100"}
-    assert len(server.of("list")) == 1
-    assert seen.of(Failed) == []
+    assert server.times("list") == [0.0, 150.0, 300.0]
+    assert server.revisions("list") == ["0", "100", "100"]
+    assert seen.kinds == ["Listed"] * 3
 
 
-async def test_a_doubted_answer_is_listed_again_at_once() -> None:
-    """Not older than what was seen; twice asked is once listed, and a server that is away is asked when it is back."""
-    server = Script(watches=[OPEN, OPEN])
-    source = reflect(server)
-    async with following(source) as seen:
-        await asyncio.sleep(10)
-        source.confirm()
-        source.confirm()
-        await asyncio.sleep(10)
-        assert server.times("list") == [0.0, 10.0]
-        assert server.revisions("list") == ["0", "100"]
-        assert seen.of(Failed) == []
-        assert len(server.of("watch")) == 2
+async def test_a_server_whose_history_starts_again_lower_is_followed_soon() -> None:
+    """An etcd restored from a backup: a watch from the future stays silent, and a list from there is refused."""
+    behind = error("too_large_resource_version")
+    server = Script(
+        [page(revision=900), behind, behind, behind, page(endpoint_slice("b"), revision=300)], [(150.0, TimeoutError())]
+    )
+    async with following(reflect(server)) as seen:
+        await seen.until(lambda it: it.revision == "300", within=160)
+    assert server.revisions("list") == ["0", "900", "900", "900", None]
+    assert seen.reports == reports(endpoint_slice("b"))
 
 
 async def test_an_error_event_may_say_when_to_come_back() -> None:
@@ -265,26 +304,27 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("nonsense", NONSENSE.values(), ids=NONSENSE)
-async def test_nonsense_restarts_the_connection_from_the_last_good_revision(nonsense: bytes) -> None:
-    """It is not skipped: what it was meant to say comes again, and what stood behind it waits for that."""
+async def test_a_line_that_cannot_be_read_is_not_skipped(nonsense: bytes) -> None:
+    """A LIST says what it was meant to say, from the last good revision; nothing after it is used."""
     before, after = line("ADDED", endpoint_slice("c", 101)), line("ADDED", endpoint_slice("d", 103))
-    server = Script(watches=[(1.0, before + nonsense + after, HANG)])
+    server = Script([page(), page(endpoint_slice("c", 101), revision=104)], [(1.0, before + nonsense + after, HANG)])
     async with following(reflect(server)) as seen:
         await asyncio.sleep(5)
-    assert server.times("watch") == [0.0, 1.8]
-    assert server.revisions("watch") == ["100", "101"]
-    assert seen.kinds == ["Listed", "Applied", "Failed", "Recovered"]
+    assert server.times("list") == [0.0, 1.8]
+    assert server.revisions("list") == ["0", "101"]
+    assert server.revisions("watch") == ["100", "104"]
+    assert seen.kinds == ["Listed", "Applied", "Failed", "Listed"]
     assert [event.reason for event in seen.events if isinstance(event, Failed)] == ["malformed"]
-    assert seen.reports == reports(endpoint_slice(), endpoint_slice("c", 101))
+    assert seen.reports == reports(endpoint_slice("c", 101))
 
 
 async def test_a_watch_that_goes_back_in_time_is_ended() -> None:
-    """An event older than what was seen is of another history; nothing is made of it."""
+    """An event older than what was seen belongs to another history, and is not used."""
     older = line("MODIFIED", endpoint_slice("a", 90, endpoints=[]))
-    server = Script([page(endpoint_slice("a"))], [(1.0, older, HANG)])
+    server = Script([page(endpoint_slice("a")), (60.0, page())], [(1.0, older, HANG)])
     async with following(reflect(server)) as seen:
         await asyncio.sleep(5)
-    assert server.revisions("watch") == ["100", "100"]
+    assert server.revisions("list") == ["0", "100"]
     assert [event.reason for event in seen.events if isinstance(event, Failed)] == ["older"]
     assert seen.reports == reports(endpoint_slice("a"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -112,3 +113,16 @@ async def test_a_closed_connection_leaves_no_socket(simulator: Simulator) -> Non
     async with asyncio.timeout(5):
         while list(sockets_to(simulator.port)):
             await asyncio.sleep(0)
+
+
+async def test_any_number_of_watches_is_open_at_once_and_lists_do_not_wait_for_them(
+    simulator: Simulator, connection: Connection
+) -> None:
+    """One for each namespace; a limit of the pool would look like a server that does not answer."""
+    async with AsyncExitStack() as stack:
+        async with asyncio.timeout(5):
+            for _ in range(12):
+                await stack.enter_async_context(connection.watch(PATH, {**QUERY, "watch": "1"}))
+            lists = (connection.list(PATH, QUERY) for _ in range(12))
+            assert len(await asyncio.gather(*lists)) == 12
+        assert len({asked.connection for asked in simulator.requests if asked.verb == "watch"}) == 12

@@ -168,18 +168,19 @@ _CERTIFICATE = {
 """By OpenSSL's verify code (x509_vfy.h, ``X509_V_ERR_*``): validity, issuer, name."""
 
 
-def tls(host: str, said: str, verify_code: int = 0) -> Explanation:
+def tls(host: str, said: str, code: str = "", verify_code: int = 0) -> Explanation:
     """Explain a TLS handshake that failed.
 
     Args:
         host: the API server.
-        said: OpenSSL's words.
+        said: OpenSSL's words, without the full stop.
+        code: its name for the error, such as ``WRONG_VERSION_NUMBER``.
         verify_code: its verdict on the certificate, 0 if there was none.
     """
     what = f"TLS to {host} failed: {said}."
     if "Missing Authority Key Identifier" in said or "key usage" in said:
         remedy = "The cluster's CA is older than the strict checks of this Python: renew it."
-    elif "WRONG_VERSION_NUMBER" in said or "RECORD_LAYER_FAILURE" in said:
+    elif code in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}:
         remedy = "The server does not speak TLS there: check the port, and whether its URL should begin with http."
     else:
         remedy = _CERTIFICATE.get(verify_code, "Check the certificates of both sides and what is in between.")

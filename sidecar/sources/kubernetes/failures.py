@@ -6,6 +6,9 @@ What an operator then reads is written in ``explanations``.
 from __future__ import annotations
 
 import asyncio
+import os
+import re
+import socket
 import ssl
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -28,20 +31,51 @@ def translated(host: str) -> Iterator[None]:
     """Turn what aiohttp and the socket raise into ``SourceError``."""
     try:
         yield
-    except aiohttp.ClientConnectorCertificateError as error:
-        raise _tls_error(host, error.certificate_error) from error
-    except (aiohttp.ClientSSLError, ssl.SSLError) as error:
+    except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError, ssl.SSLError) as error:
         raise _tls_error(host, error) from error
     except TimeoutError as error:
         raise _error(explanations.no_answer(host)) from error
+    except aiohttp.ClientProxyConnectionError as error:
+        raise SourceError("refused", f"The proxy for {host} cannot be reached: {cause(error)}.") from error
     except (aiohttp.ClientConnectorError, ConnectionRefusedError) as error:
-        raise SourceError("refused", f"{host} cannot be reached: {error}.") from error
+        raise SourceError("refused", f"{host} cannot be reached: {cause(error)}.") from error
     except (aiohttp.ClientError, OSError) as error:
-        raise SourceError(
-            "connection", f"The connection to {host} broke: {str(error) or type(error).__name__}."
-        ) from error
+        raise SourceError("connection", f"The connection to {host} broke: {cause(error)}.") from error
     except ValueError as error:  # a header that HTTP forbids, a line that is no chunk
-        raise SourceError("malformed", f"{host} or the credentials for it are malformed: {error}.") from error
+        message = f"The token or the address of {host} has a character that HTTP forbids, or its response is malformed."
+        raise SourceError("malformed", message) from error
+
+
+def cause(error: Exception) -> str:  # noqa: PLR0911 - a table by type
+    """What happened, for an operator: aiohttp's own texts show objects and URLs."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return cause(error.certificate_error)
+        case aiohttp.ClientConnectorError():
+            return cause(error.os_error)
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy answered {error.status} {error.message}".rstrip()
+        case aiohttp.ClientError() if text := next((text for kind, text in _TEXTS if isinstance(error, kind)), ""):
+            return text
+        case ssl.SSLError() | ssl.CertificateError():
+            return _PLACES.sub("", str(error))
+        case OSError(errno=int(number)) if not isinstance(error, socket.gaierror):
+            return os.strerror(number)
+        case OSError():
+            return error.strerror or "no connection could be made"
+        case _:
+            return str(error)
+
+
+_TEXTS = (
+    (aiohttp.ClientPayloadError, "it ended in the middle of a response"),
+    (aiohttp.ServerDisconnectedError, "it was closed before a response"),
+    (aiohttp.ClientResponseError, "what came is not HTTP"),
+)
+"""What happened, by the type of the error."""
+
+_PLACES = re.compile(r"^\[[^\]]*\] *| *\(_ssl\.c:\d+\)$")
+"""OpenSSL's ``[SSL: WRONG_VERSION_NUMBER]`` in front, and Python's ``(_ssl.c:1006)`` behind."""
 
 
 async def refusal(verb: str, path: str, response: aiohttp.ClientResponse, seconds: float) -> SourceError:
@@ -76,7 +110,9 @@ async def _explanation(response: aiohttp.ClientResponse, seconds: float) -> byte
 
 
 def _tls_error(host: str, error: Exception) -> SourceError:
-    return _error(explanations.tls(host, str(error), getattr(error, "verify_code", 0)))
+    reason = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    said = cause(reason).rstrip(".")
+    return _error(explanations.tls(host, said, getattr(reason, "reason", "") or "", getattr(reason, "verify_code", 0)))
 
 
 def _error(explanation: explanations.Explanation, retry_after: float = 0.0) -> SourceError:

@@ -5,13 +5,14 @@ The files are real, the clock is not. That requests carry them is in ``test_conn
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sidecar.sources.kubernetes.credentials import REFRESH_SECONDS
-from sidecar.sources.kubernetes.loaders import in_cluster
+from sidecar.sources.kubernetes.loaders import Configuration, in_cluster
 from tests.sources.kubernetes.readings import SECRET, Reading, authorities, refusal
 
 if TYPE_CHECKING:
@@ -198,3 +199,83 @@ async def test_outside_of_a_pod(account: Path, monkeypatch: pytest.MonkeyPatch) 
 async def test_a_grant_does_not_show_the_token(account: Path) -> None:
     """Whoever logs it."""
     assert SECRET not in repr(await Reading(in_cluster(account)).session())
+
+
+# --- One reading at a time
+
+
+class Slow:
+    """A loader that waits until it may go on; the n-th reading has the token n."""
+
+    def __init__(self) -> None:
+        self.runs: list[bool] = []
+        """Whether each run was to be afresh."""
+        self.go_on = asyncio.Event()
+
+    async def __call__(self, configuration: Configuration, *, afresh: bool) -> str:
+        """As ``Loader``."""
+        self.runs.append(afresh)
+        number = len(self.runs)
+        await self.go_on.wait()
+        configuration.host = "http://127.0.0.1:1"
+        configuration.api_key["BearerToken"] = f"Bearer {number}"
+        return ""
+
+
+async def test_whoever_asks_while_the_credentials_are_read_waits_for_that_reading() -> None:
+    """An exec plug-in runs once, not once for each request."""
+    load = Slow()
+    reading = Reading(load)
+    asking = [asyncio.create_task(reading.credentials.current()) for _ in range(5)]
+    await asyncio.sleep(0)
+    load.go_on.set()
+    assert {(await task).headers["Authorization"] for task in asking} == {"Bearer 1"}
+    assert load.runs == [False]
+
+
+async def test_a_401_during_a_reading_is_followed_by_another_one() -> None:
+    """The token that is being read may be the one that was refused."""
+    load = Slow()
+    load.go_on.set()
+    reading = Reading(load)
+    await reading.token()
+    load.go_on.clear()
+    asking = asyncio.create_task(reading.token(after=60))
+    await asyncio.sleep(0)
+    reading.credentials.invalidate()
+    load.go_on.set()
+    assert await asking == "Bearer 2"
+    assert await reading.token() == "Bearer 3"
+    assert await reading.token(after=59) == "Bearer 3"
+    assert load.runs == [False, False, True]
+
+
+async def test_a_reading_after_a_401_that_fails_is_repeated_afresh(account: Path) -> None:
+    """A minute later, and plug-ins run again then."""
+    runs = []
+
+    async def load(configuration: Configuration, *, afresh: bool) -> str:
+        runs.append(afresh)
+        if len(runs) == 2:
+            raise ArithmeticError("anything")
+        return await in_cluster(account)(configuration, afresh=afresh)
+
+    reading = Reading(load)
+    await reading.token()
+    reading.credentials.invalidate()
+    assert await reading.token() == f"Bearer {SECRET}"
+    await reading.token(after=60)
+    assert runs == [False, True, True]
+
+
+@pytest.mark.looptime
+async def test_a_reading_that_hangs_is_given_up() -> None:
+    """At first that is an error; later the last credentials stay."""
+    load = Slow()
+    assert (await refusal(load)).endswith("reading them took longer than 45 s.")
+    load.go_on.set()
+    reading = Reading(load)
+    before = await reading.token()
+    load.go_on.clear()
+    assert await reading.token(after=60) == before
+    assert [entry["event"] for entry in reading.logged] == ["credentials kept"]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
-from typing import TYPE_CHECKING
+import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from sidecar.sources.kubernetes.loaders import kubeconfig
+from sidecar.sources.kubernetes.exec_plugins import run_plugin
+from sidecar.sources.kubernetes.loaders import Configuration, kubeconfig
 from tests.sources.kubernetes.readings import EARLIER, LATER, Reading, plug_in, refusal, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.*utc:DeprecationWarning")  # in kubernetes-asyncio, from 3.12
 
@@ -78,3 +80,116 @@ async def test_a_plug_in_that_is_not_there(tmp_path: Path) -> None:
     """The image lacks it, most likely."""
     user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(tmp_path / "missing")}}
     assert "No such file" in await refusal(kubeconfig(write(tmp_path, user), None))
+
+
+async def test_a_plug_in_may_answer_with_a_client_certificate(
+    tmp_path: Path, material: dict[str, tuple[Path, Path]]
+) -> None:
+    """Each answer replaces the one before."""
+    configurations = []
+    load = kubeconfig(write(tmp_path, plug_in(tmp_path, certificate_status(material["now"]))), None)
+    for name in ("now", "after"):
+        plug_in(tmp_path, certificate_status(material[name]))
+        configurations.append(Configuration())
+        await load(configurations[-1], afresh=False)
+        assert text(configurations[-1].cert_file) == material[name][0].read_text(encoding="utf-8")
+        assert configurations[-1].key_file
+    assert configurations[0].cert_file != configurations[1].cert_file
+
+
+def text(file: str | None) -> str:
+    """What is in it."""
+    assert file
+    return Path(file).read_text(encoding="utf-8")
+
+
+def certificate_status(material: tuple[Path, Path]) -> str:
+    """The status of a plug-in that prints a certificate and its key."""
+    certificate, key = (json.dumps(file.read_text(encoding="utf-8")) for file in material)
+    return f'{{"clientCertificateData":{certificate},"clientKeyData":{key}}}'.replace("\\n", "\\\\n")
+
+
+# --- How it runs
+
+API = "client.authentication.k8s.io/v1"
+
+
+def shell(script: str) -> tuple[str, ...]:
+    """A plug-in that is a line of shell."""
+    return ("sh", "-c", script)
+
+
+async def run(script: str, *, seconds: float = 30.0, **environ: str) -> dict[str, object]:
+    """The status that it prints."""
+    return await run_plugin(shell(script), os.environ | environ, API, seconds)
+
+
+def printing(status: str) -> str:
+    """The script that prints an ExecCredential."""
+    return f'echo \'{{"apiVersion":"{API}","status":{status}}}\''
+
+
+async def test_a_plug_in_learns_what_it_is_asked_for() -> None:
+    """By the environment, in which the kubeconfig may add variables; nobody answers a prompt."""
+    script = 'printf "%s" "$KUBERNETES_EXEC_INFO" > "$OUT"; read line; ' + printing("{}")
+    with tempfile.TemporaryDirectory() as directory:
+        out = Path(directory) / "out"
+        assert await run(script, OUT=str(out)) == {}
+        asked = json.loads(out.read_text(encoding="utf-8"))
+    assert asked == {"apiVersion": API, "kind": "ExecCredential", "spec": {"interactive": False}}
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        pytest.param("echo out of order >&2; exit 3", "exec: process returned 3. out of order", id="fails"),
+        pytest.param("exit 3", "exec: process returned 3", id="fails silently"),
+        pytest.param("echo secret", "is not an ExecCredential with a status", id="prints something else"),
+        pytest.param("echo '[]'", "is not an ExecCredential with a status", id="prints a list"),
+        pytest.param(printing("null"), "is not an ExecCredential with a status", id="no status"),
+        pytest.param('echo \'{"apiVersion":"v0","status":{}}\'', "an ExecCredential of v0, not of", id="version"),
+    ],
+)
+async def test_a_plug_in_that_fails_says_why(script: str, message: str) -> None:
+    """But nothing of what it printed, which may be a token."""
+    with pytest.raises(ValueError, match=message) as raised:
+        await run(script)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("script", ["sleep 600 & echo $! > $PID; wait", "sleep 600 & echo $! > $PID"])
+async def test_a_plug_in_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path, script: str) -> None:
+    """Also if it has ended itself, and only what it started keeps its output open."""
+    pid = tmp_path / "pid"
+    with pytest.raises(ValueError, match=r"exec: sh did not finish within 0\.5 s"):
+        await run(script, seconds=0.5, PID=str(pid))
+    await until_gone(int(pid.read_text(encoding="utf-8")))
+
+
+async def test_a_plug_in_is_killed_when_nobody_waits_for_it_any_more(tmp_path: Path) -> None:
+    """The sidecar ends, and leaves no process behind."""
+    pid = tmp_path / "pid"
+    running = asyncio.create_task(run("sleep 600 & echo $! > $PID; wait", PID=str(pid)))
+    async with asyncio.timeout(10):
+        while not (pid.exists() and pid.read_text(encoding="utf-8").strip()):
+            await asyncio.sleep(0.01)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await until_gone(int(pid.read_text(encoding="utf-8")))
+
+
+async def until_gone(pid: int) -> None:
+    """Wait until that process has ended."""
+    async with asyncio.timeout(10):
+        while alive(pid):
+            await asyncio.sleep(0.01)
+
+
+def alive(pid: int) -> bool:
+    """Whether that process runs; a zombie does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
-from typing import TYPE_CHECKING
+import ssl
+from typing import TYPE_CHECKING, cast
 
+import aiohttp
 import pytest
+from aiohttp.client_reqrep import RequestInfo
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from sidecar.errors import SourceError
 from sidecar.simulator import (
@@ -16,6 +22,7 @@ from sidecar.simulator import (
     Silence,
     Simulator,
 )
+from sidecar.sources.kubernetes.failures import translated
 from tests.support.builders import (
     PATH,
     answering,
@@ -26,6 +33,8 @@ from tests.support.builders import (
 )
 
 if TYPE_CHECKING:
+    from aiohttp.client_reqrep import ConnectionKey
+
     from sidecar.simulator import Fault
     from sidecar.sources.kubernetes.connection import Connection
 from tests.sources.kubernetes.requests import IMPATIENT, QUERY, TOKEN, VERBS, Verb, ask, chunks_of, failure
@@ -153,5 +162,65 @@ async def test_a_token_that_is_no_header(simulator: Simulator, verb: Verb) -> No
     async with connected(grants(simulator.url, token=f"{TOKEN}\n{TOKEN}")) as connection:
         error = await failure(connection, verb)
     assert error.reason == "malformed"
-    assert error.message.startswith(f"{simulator.url} or the credentials for it are malformed: ")
+    assert error.message.startswith(f"The token or the address of {simulator.url} has a character that HTTP forbids")
     assert simulator.requests == ()
+
+
+# --- What operators read
+
+
+class Unspoken:
+    """A connection key of aiohttp's, with an object that nobody should see."""
+
+    host, port, ssl, is_ssl = "api.example", 6443, ssl.create_default_context(), True
+
+
+REQUEST = RequestInfo(URL("http://api.example/x?token=secret"), "GET", CIMultiDictProxy(CIMultiDict()))
+KEY = cast("ConnectionKey", Unspoken())
+RESET = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+BAD_LINE = aiohttp.ClientResponseError(REQUEST, (), status=400, message="Invalid status line: b'SSH-2.0'")
+
+RAW: dict[str, tuple[Exception, str]] = {
+    "refused": (
+        aiohttp.ClientConnectorError(KEY, OSError(errno.ECONNREFUSED, "Connect call failed ('10.0.0.1', 6443)")),
+        "https://api cannot be reached: Connection refused.",
+    ),
+    "several addresses": (
+        aiohttp.ClientConnectorError(KEY, OSError("Multiple exceptions: [Errno 111] Connect call failed")),
+        "https://api cannot be reached: no connection could be made.",
+    ),
+    "no such name": (
+        aiohttp.ClientConnectorDNSError(KEY, socket.gaierror(socket.EAI_NONAME, "Name or service not known")),
+        "https://api cannot be reached: Name or service not known.",
+    ),
+    "proxy": (
+        aiohttp.ClientProxyConnectionError(KEY, OSError(errno.ECONNREFUSED, "Connect call failed")),
+        "The proxy for https://api cannot be reached: Connection refused.",
+    ),
+    "proxy says no": (
+        aiohttp.ClientHttpProxyError(REQUEST, (), status=407, message="Proxy Authentication Required"),
+        "The connection to https://api broke: the proxy answered 407 Proxy Authentication Required.",
+    ),
+    "cut": (
+        aiohttp.ClientPayloadError("Response payload is not completed: <TransferEncodingError: 400, message='x'>"),
+        "The connection to https://api broke: it ended in the middle of a response.",
+    ),
+    "reset": (RESET, "The connection to https://api broke: Connection reset by peer."),
+    "disconnected": (
+        aiohttp.ServerDisconnectedError(),
+        "The connection to https://api broke: it was closed before a response.",
+    ),
+    "no HTTP": (BAD_LINE, "The connection to https://api broke: what came is not HTTP."),
+    "TLS": (
+        aiohttp.ClientConnectorSSLError(KEY, ssl.SSLError(1, "[SSL: BAD_ECPOINT] bad ecpoint (_ssl.c:1006)")),
+        "TLS to https://api failed: bad ecpoint. Check the certificates of both sides and what is in between.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("raised", "message"), RAW.values(), ids=RAW)
+def test_no_object_and_no_url_of_the_library_is_shown(raised: Exception, message: str) -> None:
+    """Its own texts have both."""
+    with pytest.raises(SourceError) as caught, translated("https://api"):
+        raise raised
+    assert caught.value.message == message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import ssl
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from tests.support.builders import PATH, connected, tls_server
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.filterwarnings("ignore:datetime.*utc:DeprecationWarning")  # in kubernetes-asyncio, from 3.12
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # in kubernetes-asyncio
 
 
 async def test_a_kubeconfig(tmp_path: Path, material: dict[str, tuple[Path, Path]]) -> None:
@@ -158,3 +159,69 @@ async def test_a_kubeconfig_that_lacks_something_is_not_quoted(tmp_path: Path) -
     provider = {"name": "oidc", "config": {"id-token": f"x.{expired}.x", "refresh-token": SECRET}}
     message = await refusal(kubeconfig(write(tmp_path, {"auth-provider": provider}), None))
     assert "client-id" in message
+
+
+def id_token(claims: str) -> str:
+    """A JWT with these claims."""
+    return f"x.{base64.b64encode(claims.encode()).decode()}.x"
+
+
+@pytest.mark.parametrize(
+    "claims", ['{"exp":"tomorrow"}', '{"exp":1e400}', '{"exp":1e20}', '{"exp":-1e20}', '{"exp":[]}', "[]", "7", "x", ""]
+)
+async def test_an_id_token_with_odd_claims_is_reported(tmp_path: Path, claims: str) -> None:
+    """Whatever kubernetes-asyncio makes of it."""
+    user = {"auth-provider": {"name": "oidc", "config": {"id-token": id_token(claims)}}}
+    await refusal(kubeconfig(write(tmp_path, user), None))
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "message"),
+    [
+        ("proxy-url", "socks5://me:secret@proxy:1080", "proxy-url has the scheme 'socks5'; only http and https are"),
+        ("proxy-url", "proxy:3128", "proxy-url has the scheme 'proxy'; only http and https are supported"),
+        ("proxy-url", "http://", "proxy-url is not a URL such as https://10.0.0.1:6443"),
+        ("proxy-url", "http://proxy:secret", "proxy-url is not a URL"),
+        ("proxy-url", "http://[secret", "proxy-url is not a URL"),
+        ("proxy-url", 7, "proxy-url is not a URL"),
+        ("proxy-url", {"a": "secret"}, "proxy-url is not a URL"),
+        ("tls-server-name", 7, "tls-server-name is not a name"),
+        ("tls-server-name", ["secret"], "tls-server-name is not a name"),
+        ("server", "ftp://10.0.0.1", "server has the scheme 'ftp'"),
+        ("server", "10.0.0.1:6443", "server is not a URL such as https://10.0.0.1:6443"),
+        ("server", "", "server is not a URL"),
+        ("server", 7, ""),
+        ("certificate-authority-data", "secret", ""),
+        ("certificate-authority-data", 7, ""),
+        ("insecure-skip-tls-verify", [], ""),
+    ],
+)
+async def test_a_cluster_with_an_odd_entry_is_reported(tmp_path: Path, entry: str, value: object, message: str) -> None:
+    """By the name of the entry, and without its text: it may hold a password."""
+    cluster = {"insecure-skip-tls-verify": False, entry: value}
+    if entry == "insecure-skip-tls-verify":
+        cluster["certificate-authority"] = str(tmp_path)
+    assert message in await refusal(kubeconfig(write(tmp_path, {"token": SECRET}, cluster=cluster), None))
+
+
+async def test_empty_entries_count_as_none(tmp_path: Path) -> None:
+    """Tools write them."""
+    cluster = {"proxy-url": "", "tls-server-name": ""}
+    session = await Reading(kubeconfig(write(tmp_path, {"token": SECRET}, cluster=cluster), None)).session()
+    assert (session.proxy, session.server_name) == (None, None)
+
+
+async def test_a_context_whose_namespace_is_null_has_none(tmp_path: Path) -> None:
+    """Not the namespace None."""
+    file = write(tmp_path, {"token": SECRET})
+    config = json.loads(file.read_text(encoding="utf-8"))
+    config["contexts"][0]["context"]["namespace"] = None
+    file.write_text(json.dumps(config), encoding="utf-8")
+    assert (await Reading(kubeconfig(file, None)).session()).namespace == ""
+
+
+async def test_an_issuer_that_is_away_is_reported_by_name(tmp_path: Path) -> None:
+    """Without objects of Python in the message."""
+    config = {"client-id": "me", "client-secret": "x", "refresh-token": "x", "idp-issuer-url": "http://127.0.0.1:9"}
+    message = await refusal(kubeconfig(write(tmp_path, {"auth-provider": {"name": "oidc", "config": config}}), None))
+    assert message.endswith(": 127.0.0.1 cannot be reached: Connection refused.")

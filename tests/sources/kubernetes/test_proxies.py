@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sidecar.errors import SettingsError
-from sidecar.sources.kubernetes.credentials import kubeconfig
+from sidecar.sources.kubernetes.loaders import kubeconfig
 from tests.support.builders import PATH, Json, answering, connected, response
 
 if TYPE_CHECKING:

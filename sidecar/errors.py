@@ -48,7 +48,6 @@ class SourceError(SidecarError):
         "short_watch",
         "absent",
         "not_headless",
-        "no_port",
         "older",
     )
 

@@ -4,6 +4,7 @@ import base64
 import functools
 import http.client
 import json
+import shutil
 from pathlib import Path
 
 from tests.cluster import binaries
@@ -15,11 +16,13 @@ class Etcd:
     """A member that is alone, on a free loopback port, and does not wait for the disk."""
 
     def __init__(self, directory: Path) -> None:
+        self._data = directory / "etcd"
+        self._saved = directory / "etcd-backup"
         self._address = f"127.0.0.1:{free_port()}"
         self.program = Program(
             [
                 binaries.path("etcd"),
-                f"--data-dir={directory / 'etcd'}",
+                f"--data-dir={self._data}",
                 f"--listen-client-urls={self.url}",
                 f"--advertise-client-urls={self.url}",
                 "--listen-peer-urls=http://127.0.0.1:0",
@@ -42,6 +45,19 @@ class Etcd:
     def kill(self) -> None:
         """End it at once; what it has written stays in the directory."""
         self.program.kill()
+
+    def back_up(self) -> None:
+        """Keep a copy of all it has written, for which it is away for a moment."""
+        self.kill()
+        shutil.copytree(self._data, self._saved)
+        self.start()
+
+    def restore(self) -> None:
+        """Go back to that copy: revisions start again lower."""
+        self.kill()
+        shutil.rmtree(self._data)
+        shutil.copytree(self._saved, self._data)
+        self.start()
 
     def compact(self) -> None:
         """Forget all revisions before the current one."""

@@ -9,6 +9,7 @@ from typing import Any
 from sidecar.membership.member import Member
 from sidecar.observability.metrics import Metrics
 from sidecar.sources.kubernetes.collection import Collection
+from sidecar.sources.kubernetes.connection import Timeouts
 from sidecar.sources.kubernetes.reflector import Reflector
 from sidecar.sources.kubernetes.timing import Timing
 from tests.cluster.control_plane import ControlPlane
@@ -20,7 +21,12 @@ PATIENCE = 20.0
 
 @asynccontextmanager
 async def reflected(
-    control_plane: ControlPlane, token: str, collection: Collection[Any], *, not_older_than: str = ""
+    control_plane: ControlPlane,
+    token: str,
+    collection: Collection[Any],
+    *,
+    not_older_than: str = "",
+    timeouts: Timeouts | None = None,
 ) -> AsyncIterator[Followed]:
     """The events of a collection for the ServiceAccount of the token.
 
@@ -29,11 +35,12 @@ async def reflected(
         token: of a ServiceAccount.
         collection: what to follow.
         not_older_than: the resourceVersion that a previous process saw.
+        timeouts: the connection's.
     """
     metrics = Metrics([])
     metrics.expect(collection.scope)
     load = grants(control_plane.url, token=token, ca=control_plane.ca_file)
-    async with connected(load, metrics=metrics) as connection:
+    async with connected(load, metrics=metrics, timeouts=timeouts) as connection:
         reflector = Reflector(
             connection,
             collection,

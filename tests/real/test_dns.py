@@ -102,7 +102,7 @@ async def test_a_named_port_provides_hostnames_and_ports(cluster_dns: CoreDns, a
     async with following(poll(cluster_dns, namespace, port="http")) as seen:
         await seen.until(lambda seen: told(seen) == expected, within=PATIENCE)
     async with following(poll(cluster_dns, namespace, port="https")) as seen:
-        await seen.until(lambda seen: failed(seen, "no_port"), within=PATIENCE)
+        await seen.until(lambda seen: failed(seen, "absent"), within=PATIENCE)
 
 
 @pytest.mark.parametrize(("family", "prefixes"), [("auto", {"10.3", "fd00"}), ("ipv4", {"10.3"}), ("ipv6", {"fd00"})])

@@ -19,6 +19,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from sidecar.sources.kubernetes.timing import Timing
 from tests.cluster import objects
 from tests.cluster.api import Api
 from tests.cluster.control_plane import ControlPlane
@@ -30,6 +31,9 @@ from tests.real.sidecar import FILES, Sidecar
 OUTAGE_SECONDS = 10.0
 BACK_SECONDS = 5.0
 """After the API server is ready again, the files are up to date within this time."""
+
+QUIET_SECONDS = BACK_SECONDS + Timing().proof
+"""The same where nothing happens: then the watch has to stay open for a while to prove that it works."""
 
 CUTS = 4
 CUT_SECONDS = 3.0
@@ -166,7 +170,7 @@ async def test_a_restarted_api_server_is_listed_again_only_if_something_was_writ
     last = await kill_when_seen(fresh_control_plane, followed, and_write=written_since)
     mark = fresh_control_plane.audit_mark()
     ready = await start_api_server(fresh_control_plane)
-    await followed.until(lambda: followed.failing() == "", BACK_SECONDS)
+    await followed.until(lambda: followed.failing() == "", QUIET_SECONDS)
     scene.figure(f"it was answered again {time.monotonic() - ready:.1f} s after the API server was ready")
     async with fresh_control_plane.admin() as api:
         await scene.write_members(api, "default", ["10.3.0.1"])
@@ -189,6 +193,8 @@ async def test_a_cut_connection_costs_one_watch_and_no_list(
         one = sidecar(tmp_path, access.kubeconfig, "--service=web")
         await one.start()
         await one.until(lambda: one.addresses() == ["10.1.0.1"] and watches(one) == 1)
+        written = await scene.write_members(admin, namespace, ["10.1.0.2"])
+        await one.until(lambda: one.addresses() == ["10.1.0.2"])  # a watch that is cut before it worked lists again
         for number in range(CUTS):
             mark, last = control_plane.audit_mark(), written
             await relay.cut()

@@ -38,8 +38,9 @@ def judge(
     if values and all(value == cluster_ip for value in values):
         message = f"DNS returns the cluster IP {cluster_ip} instead of the members' addresses."
         return Finding(level, subject, message, "Create a Service with clusterIP: None, and use that one.")
-    if unknown:
-        return Finding(level, subject, unknown.message)
+    explained = unknown or next((one for one in outcomes.values() if isinstance(one, Absent) and one.message), None)
+    if explained:
+        return Finding(level, subject, explained.message)
     if values:
         return Finding("ok", subject, f"DNS returns {_records(len(values))}.")
     if ready == 0:

@@ -24,12 +24,14 @@ class ServicePort(msgspec.Struct, frozen=True, rename="camel"):
 
     name: str = ""
     port: int = 0
+    protocol: str = "TCP"
     target_port: int | str | None = None
 
     @property
     def seen(self) -> Port:
         """As members have it: with the port number of the pods, if the Service says it."""
-        return Port(name=self.name, port=self.target_port if isinstance(self.target_port, int) else self.port)
+        number = self.target_port if isinstance(self.target_port, int) else self.port
+        return Port(name=self.name, port=number, protocol=self.protocol)
 
 
 class Spec(msgspec.Struct, frozen=True, rename="camel"):
@@ -90,8 +92,8 @@ def judge_service(name: str, service: Service, seen: Observed, requirements: Req
     yield _selector(subject, spec, seen)
     if finding := _readiness(subject, spec, requirements):
         yield finding
-    _, problem = choose_port([port.seen for port in spec.ports or ()], requirements.port, f"Service {name}")
-    if problem:
+    port = choose_port([port.seen for port in spec.ports or ()], requirements.port, f"Service {name}")
+    if problem := port.ambiguous or port.missing:
         yield problem_of(f"port {name}", problem)
 
 

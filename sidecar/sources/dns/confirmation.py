@@ -99,15 +99,18 @@ class ConfirmedRecords:
             return None
         if before is None:
             return Unknown(reason="absent", message=f"{missing(absent)} Nothing is written until this is confirmed.")
+        gone = f"{absent.name} is gone ({absent.code}): its last ready pod is, or the Service."
         return Unknown(
             reason="absent",
-            message=f"{absent.name} is gone ({absent.code}): its last ready pod is, or the Service. The members stay"
-            f" until {needed} answers in a row confirm it; this is number {absence.answers}.",
+            message=f"{absent.message or gone} The members stay until {needed} answers in a row confirm it; this is"
+            f" number {absence.answers}.",
         )
 
 
 def missing(absent: Absent) -> str:
     """What the absence of records means, and what to do."""
+    if absent.message:
+        return absent.message
     if absent.code == "NODATA":
         return (
             f"{absent.name} is in DNS, but without addresses of the wanted family (NODATA): check the Service's"

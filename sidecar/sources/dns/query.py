@@ -5,8 +5,8 @@ own. A named port has SRV records, which also have the port's number and the hos
 of their targets, as CoreDNS does, is asked once. Any other server is asked for them: first for those of the Service,
 since the label of a target without a hostname is made from one of them; then, for the rest, for those of each target.
 
-Answers that are correct and yet no list of members become ``Unknown`` here, with what to do: the address of a Service
-that is not headless, and a Service that has no port of that name.
+The address of a Service that is not headless is a correct answer and yet no list of members: it becomes ``Unknown``
+here, with what to do.
 """
 
 from __future__ import annotations
@@ -96,15 +96,15 @@ class ServiceQuery:
                 return outcome
 
     async def _unless_no_port(self, absent: Absent) -> Outcome:
-        """That the Service is absent, or that only the port is."""
+        """That the Service is absent, or that only the port is: then it has no members, as in every other source."""
         outcomes = await self._ask_all([self._name], self._kinds)
         for outcome in outcomes:
             if isinstance(outcome, Answered):
-                return Unknown(
-                    reason="no_port",
-                    message=f"{outcome.name} has addresses, but no port named {self._port!r} for TCP"
-                    f" ({absent.name} is {absent.code}): correct --port, or give the port's number.",
+                message = (
+                    f"{outcome.name} has addresses, but no port named {self._port!r} for TCP ({absent.name} is"
+                    f" {absent.code}). Correct --port, or set it to the port's number."
                 )
+                return Absent(name=absent.name, code=absent.code, ttl=absent.ttl, message=message)
         return next((outcome for outcome in outcomes if isinstance(outcome, Unknown)), outcomes[0])
 
     async def _complete(self, answered: Answered) -> Outcome:

@@ -51,6 +51,8 @@ class Absent(msgspec.Struct, frozen=True, kw_only=True):
     """``NXDOMAIN`` or ``NODATA``."""
     ttl: float
     """Seconds for which a cache may repeat that (RFC 2308)."""
+    message: str = ""
+    """What it means and what to do, where that is known better than from the code."""
 
 
 class Unknown(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ import msgspec
 from sidecar.sources.kubernetes.objects import K, decoder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
 
     from sidecar.membership.events import Report
     from sidecar.sources.kubernetes.objects import Metadata
@@ -28,7 +28,8 @@ class Collection(msgspec.Struct, Generic[K], frozen=True, kw_only=True):
         kind: the type of its objects.
         project: what an object says about members; raises MsgspecError where it is malformed.
         origin: the origin that an object is.
-        forget: called with an origin that is gone, for a projection that remembers.
+        forget: for a projection that remembers: called with an origin that is gone.
+        retain: the same, called with all origins that are left, after a list.
     """
 
     scope: str
@@ -38,6 +39,7 @@ class Collection(msgspec.Struct, Generic[K], frozen=True, kw_only=True):
     project: Callable[[K], Report]
     origin: Callable[[Metadata], str]
     forget: Callable[[str], None] = lambda origin: None  # noqa: ARG005 - most remember nothing
+    retain: Callable[[Container[str]], None] = lambda origins: None  # noqa: ARG005
 
 
 def reader(collection: Collection[K]) -> Callable[[bytes | msgspec.Raw], Report]:

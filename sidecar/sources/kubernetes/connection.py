@@ -37,6 +37,8 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """For a whole LIST: the API server's own limit for a request."""
     list_read: float = 20.0
     """For the next byte of a LIST."""
+    watch_head: float = 20.0
+    """For the head of the response to a WATCH, which comes at once; a server that is behind waits 3 s first."""
     watch_read: float = 150.0
     """For the next byte of a WATCH: two missed bookmarks and slack. A false alarm costs one request."""
     idle: float = 1.0
@@ -123,7 +125,7 @@ class Connection:
         watching = verb == "watch"
         current = await self.credentials.current()
         with translated(current.host):
-            async with asyncio.timeout(self._timeouts.watch_read if watching else None):
+            async with asyncio.timeout(self._timeouts.watch_head if watching else None):
                 response = await (self._watch_session if watching else self._list_session).request(
                     _METHODS[verb],
                     current.host + path,

@@ -27,7 +27,7 @@ from sidecar.sources.kubernetes.objects import (
     Wire,
     collection_path,
 )
-from sidecar.sources.kubernetes.ports import Port, choose_port
+from sidecar.sources.kubernetes.ports import Port, choose_port, no_such_port, several_ports
 from sidecar.sources.kubernetes.resource_versions import order
 
 if TYPE_CHECKING:
@@ -106,36 +106,35 @@ def endpoints_report(projection: Projection, found: Endpoints) -> Report:
     meta = found.metadata
     origin = endpoints_origin(meta)
     subsets = [subset for subset in found.subsets or () if subset.addresses or subset.not_ready_addresses]
-    name, problem = _port_name(subsets, projection.port, origin)
-    if problem:
-        return Report(origin, order(meta.resource_version), {}, problem)
+    all_ports = [port for subset in subsets for port in subset.ports or ()]
+    chosen = [choose_port(subset.ports or [], projection.port, origin) for subset in subsets]
+    if any(port.ambiguous for port in chosen) or not _is_one_port(subsets, projection.port):
+        return Report(origin, order(meta.resource_version), {}, problem=several_ports(all_ports, origin))
     members: dict[str, Member] = {}
-    for subset in subsets:
-        for port in _numbers(subset, projection.port, name):
-            for address, ready in _sightings(subset):
-                member = _member(projection, meta, address, port, ready=ready)
-                if member.key not in members or not ready:
-                    members[member.key] = member
-    return Report(origin, order(meta.resource_version), members, warning=_warning(meta, origin))
+    without: set[str] = set()
+    for subset, port in zip(subsets, chosen, strict=True):
+        for address, ready in _sightings(subset):
+            member = _member(projection, meta, address, port.number, ready=ready)
+            if port.missing:
+                without.add(member.key)
+            elif member.key not in members or not ready:
+                members[member.key] = member
+    missing = no_such_port(all_ports, projection.port, origin) if without - members.keys() else ""
+    warning = " ".join(filter(None, (_truncation(meta, origin), missing)))
+    return Report(origin, order(meta.resource_version), members, warning=warning)
 
 
-def _port_name(subsets: list[Subset], wanted: str, origin: str) -> tuple[str, str]:
-    """The name of the member port and an empty string, or the message that says why there is none.
+def _is_one_port(subsets: list[Subset], wanted: str) -> bool:
+    """Whether the ports of all subsets are the same one, by number or by name.
 
     The same name may have another number in another subset: a Service's named targetPort is resolved for each pod.
     """
-    ports = {port.name or "": port for subset in subsets for port in subset.ports or ()}
-    _, problem = choose_port(list(ports.values()), wanted if subsets else "", origin)
-    return wanted or next(iter(ports), ""), problem
-
-
-def _numbers(subset: Subset, wanted: str, name: str) -> list[int | None]:
-    """The number of the member port in *subset*; nothing if its addresses do not have the port."""
-    if wanted.isdecimal():
-        return [int(wanted)]
-    if not subset.ports and not wanted:
-        return [None]
-    return [port.port for port in subset.ports or () if (port.name or "") == name][:1]
+    ports = [subset.ports for subset in subsets if subset.ports]
+    if wanted or not ports:
+        return True
+    numbers = {port.port for each in ports for port in each}
+    names = set.intersection(*({port.name or "" for port in each} for each in ports))
+    return len(numbers) == 1 or bool(names)
 
 
 def _sightings(subset: Subset) -> Iterator[tuple[Address, bool]]:
@@ -167,7 +166,7 @@ def _member(projection: Projection, meta: Metadata, address: Address, port: int 
     )
 
 
-def _warning(meta: EndpointsMetadata, origin: str) -> str:
+def _truncation(meta: EndpointsMetadata, origin: str) -> str:
     if meta.annotations.over_capacity != "truncated":
         return ""
     return f"{origin} is truncated: it names 1,000 addresses, and there are more. Use --source endpointslice."

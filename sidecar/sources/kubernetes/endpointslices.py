@@ -28,7 +28,7 @@ from sidecar.sources.kubernetes.ports import Port, choose_port
 from sidecar.sources.kubernetes.resource_versions import order
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from sidecar.sources.kubernetes.objects import Projection
 
@@ -105,6 +105,7 @@ def endpoint_slices(namespace: str, services: Sequence[str], projection: Project
         project=slices.project,
         origin=endpoint_slice_origin,
         forget=slices.forget,
+        retain=slices.retain,
     )
 
 
@@ -138,10 +139,12 @@ class EndpointSlices:
         origin = endpoint_slice_origin(meta)
         if text in (b"null", b"[]"):  # the controller's placeholder has no ports either
             return Report(origin, order(meta.resource_version), {})
-        port, problem = choose_port(found.ports or [], self._projection.port, origin)
-        if found.address_type == "FQDN" or problem:  # FQDN is deprecated and names no address
-            return Report(origin, order(meta.resource_version), {}, problem)
-        context = meta.namespace, meta.labels.service, port
+        if found.address_type == "FQDN":  # deprecated, and names no address
+            return Report(origin, order(meta.resource_version), {})
+        port = choose_port(found.ports or [], self._projection.port, origin)
+        if port.ambiguous or port.missing:
+            return Report(origin, order(meta.resource_version), {}, problem=port.ambiguous, warning=port.missing)
+        context = meta.namespace, meta.labels.service, port.number
         known = self._known.get(origin)
         if known is None or known.context != context:
             known = _Known(context, b"[]", {})
@@ -152,6 +155,10 @@ class EndpointSlices:
     def forget(self, origin: str) -> None:
         """The slice is gone."""
         self._known.pop(origin, None)
+
+    def retain(self, origins: Container[str]) -> None:
+        """Only these slices are left."""
+        self._known = {origin: known for origin, known in self._known.items() if origin in origins}
 
     def _joined(self, known: _Known, text: bytes) -> dict[str, Member]:
         """The members, if the only change is new endpoints after the known ones; otherwise nothing."""

@@ -41,6 +41,7 @@ class ContainerPort(Wire, frozen=True, gc=False):
 
     container_port: int
     name: str = ""
+    protocol: str | None = None
 
 
 class Container(Wire, frozen=True, gc=False):

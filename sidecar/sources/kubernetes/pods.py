@@ -58,10 +58,10 @@ class PodProjection(msgspec.Struct, frozen=True, kw_only=True):
         addresses = found.status.addresses
         if not addresses or found.status.phase in {"Succeeded", "Failed"}:
             return Report(origin, newness, {})
-        port, problem = choose_port(_ports(found.spec, self.projection.port), self.projection.port, _whose(meta))
-        if problem:
-            return Report(origin, newness, {}, problem)
-        member = self._member(found, addresses, port)
+        port = choose_port(_ports(found.spec, self.projection.port), self.projection.port, _whose(meta))
+        if port.ambiguous or port.missing:
+            return Report(origin, newness, {}, problem=port.ambiguous, warning=port.missing)
+        member = self._member(found, addresses, port.number)
         return Report(origin, newness, {member.key: member})
 
     def _member(self, found: Pod, addresses: tuple[str, ...], port: int | None) -> Member:
@@ -133,21 +133,18 @@ def _ports(spec: Spec, wanted: str) -> list[Port]:
     containers that keep running (sidecars). Without a name, sidecars count only where the containers have no ports: a
     sidecar's metrics port does not make the server's sole port ambiguous.
     """
-    ports = _distinct(spec.containers, by_name=bool(wanted))
+    ports = _of(spec.containers)
     if not ports or (wanted and all(port.name != wanted for port in ports)):
-        sidecars = [one for one in spec.init_containers or () if one.restart_policy == "Always"]
-        ports += _distinct(sidecars, by_name=bool(wanted))
+        ports += _of([one for one in spec.init_containers or () if one.restart_policy == "Always"])
     return ports
 
 
-def _distinct(containers: list[Container] | None, *, by_name: bool) -> list[Port]:
-    """The ports; a number that is used for TCP and UDP counts once, but under each of its names if one is looked up."""
-    found: dict[tuple[str, int], Port] = {}
-    for container in containers or ():
-        for port in container.ports or ():
-            key = (port.name if by_name else "", port.container_port)
-            found.setdefault(key, Port(name=port.name, port=port.container_port))
-    return list(found.values())
+def _of(containers: list[Container] | None) -> list[Port]:
+    return [
+        Port(name=port.name, port=port.container_port, protocol=port.protocol)
+        for container in containers or ()
+        for port in container.ports or ()
+    ]
 
 
 def _whose(meta: PodMetadata) -> str:

@@ -51,7 +51,7 @@ class Reflector:
         connection: the API server.
         collection: what to follow.
         metrics: where to count.
-        not_older_than: the resourceVersion of the checkpoint, empty if there is none.
+        not_older_than: the resourceVersion of the checkpoint; ignored if it is not a number.
         clock: seconds of the event loop's clock.
         jitter: a random number in [0, 1).
         timing: the durations.
@@ -84,9 +84,6 @@ class Reflector:
         self._confirm = False
         self._confirmed_at = float("-inf")
         self._listed_at = float("-inf")
-        if not_older_than and not self._position.resource_version:
-            reason = f"its resourceVersion {not_older_than!r} is not a number"
-            log.warning("checkpoint ignored", source=self.scope, reason=reason)
 
     @property
     def active_at(self) -> float:
@@ -147,6 +144,7 @@ class Reflector:
             message = f"The list of {self._collection.path} was not complete after {self._timing.list_total:g} s."
             raise SourceError("timeout", message) from error
         self._position.listed(found.resource_version)
+        self._collection.retain({report.origin for report in found.reports})
         self._listed_at = found.arrived
         self._retries.accepted()
         self._health.received("LISTED")

@@ -92,6 +92,18 @@ async def test_a_target_of_the_other_family_is_no_member() -> None:
     assert who(listed) == {"10.0.0.1"}
 
 
+async def test_targets_of_the_other_family_alone_are_an_absence() -> None:
+    """Nobody has an address that was asked for: as with NODATA, three answers in a row must say so."""
+    bare = Record(f"fd00--1.{SERVICE}{ZONE}", (), 8080)
+    resolver = Script({(PORT, "SRV"): [targets(bare)], (SERVICE, "A"): [NODATA], (bare.value, "A"): [NODATA]})
+    events = await told(poll(resolver, port="http", family="ipv4"), 12)
+    assert [type(event) for event in events] == [Failed, Failed, Listed]
+    assert isinstance(events[0], Failed)
+    assert events[0].reason == "absent"
+    assert "without addresses of the wanted family (NODATA)" in events[0].message
+    assert who(events[2]) == set()
+
+
 @pytest.mark.parametrize(
     ("outcome", "reason"),
     [(AWAY, "timeout"), (Absent(name="x", code="NXDOMAIN", ttl=5.0), "malformed")],
@@ -116,13 +128,16 @@ async def test_a_target_without_an_answer_makes_all_of_it_none(outcome: Outcome,
 
 
 async def test_a_port_that_the_service_does_not_have_is_named() -> None:
-    """It has addresses; nobody left."""
+    """It has addresses, and yet no members; as with any absence, three answers in a row must say so."""
     resolver = script(addresses("10.0.0.1"))
-    events = await told(poll(resolver, port="http", family="ipv4"), 60)
-    assert {type(event) for event in events} == {Failed}
+    events = await told(poll(resolver, port="http", family="ipv4"), 12)
+    assert [type(event) for event in events] == [Failed, Failed, Listed]
     assert isinstance(events[0], Failed)
-    assert events[0].reason == "no_port"
-    assert "no port named 'http' for TCP (_http._tcp.web.default.svc is NXDOMAIN): correct --port" in events[0].message
+    assert isinstance(events[2], Listed)
+    (report,) = events[2].reports
+    assert (events[0].reason, report.members) == ("absent", {})
+    for message in (events[0].message, report.warning):
+        assert "no port named 'http' for TCP (_http._tcp.web.default.svc is NXDOMAIN). Correct --port" in message
 
 
 async def test_a_service_that_is_not_there_is_told_by_its_own_name() -> None:

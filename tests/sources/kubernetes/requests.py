@@ -24,7 +24,7 @@ VERBS: tuple[Verb, ...] = ("list", "watch")
 
 TOKEN = "very-secret-token"  # noqa: S105 - of nobody
 QUERY = {"labelSelector": "kubernetes.io/service-name=app"}
-IMPATIENT = Timeouts(connect=0.1, list_total=0.3, list_read=0.1, watch_read=0.1)
+IMPATIENT = Timeouts(connect=0.1, list_total=0.3, list_read=0.1, watch_head=0.1, watch_read=0.1)
 
 
 async def ask(connection: Connection, verb: Verb, **query: str) -> bytes:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 HZ, MANAGEMENT = {"name": "hazelcast", "port": 5701}, {"name": "management", "port": 8080}
 
+TCP, UDP = {"name": "dns-tcp", "port": 53, "protocol": "TCP"}, {"name": "dns", "port": 53, "protocol": "UDP"}
+
 ORIGIN = "endpoints/default/app"
 
 
@@ -223,18 +225,52 @@ def test_the_port_of_the_members(given: list[Json], wanted: str, port: int | Non
             "",
             "has several ports: hazelcast (5701), management (8080). Choose one with --port NAME or --port NUMBER.",
         ),
-        (
-            [[HZ], [{"port": 9}]],
-            "gossip",
-            "has no port named 'gossip'; it has: hazelcast (5701), unnamed (9). Correct --port.",
-        ),
-        ([[]], "gossip", "has no port named 'gossip'; it has: none. Correct --port."),
     ],
 )
 def test_a_port_that_cannot_be_chosen_is_a_problem(subsets: list[list[Json]], wanted: str, message: str) -> None:
     """The message lists what there is in any subset."""
     obj = an_object(*(subset(address(number), ports=given) for number, given in enumerate(subsets)))
     assert project(obj, port=wanted) == Report(ORIGIN, 100, {}, f"{ORIGIN} {message}")
+
+
+@pytest.mark.parametrize(
+    ("subsets", "message"),
+    [
+        ([[HZ], [{"port": 9}]], "has no port named 'gossip'; it has: hazelcast (5701), unnamed (9). Correct --port."),
+        ([[]], "has no port named 'gossip'; it has: none. Correct --port."),
+    ],
+)
+def test_an_object_without_the_wanted_port_has_no_members(subsets: list[list[Json]], message: str) -> None:
+    """It is a warning, and holds nothing up."""
+    obj = an_object(*(subset(address(number), ports=given) for number, given in enumerate(subsets)))
+    assert project(obj, port="gossip") == Report(ORIGIN, 100, {}, warning=f"{ORIGIN} {message}")
+
+
+def test_only_the_addresses_without_the_wanted_port_are_left_out() -> None:
+    """A rollout that adds the port passes through this state."""
+    gossip = {"name": "gossip", "port": 7946}
+    found = project(an_object(subset(address(0)), subset(address(1), ports=[HZ, gossip])), port="gossip")
+    assert (ports(found), found.problem) == ({"app-1": 7946}, "")
+    assert found.warning == (
+        f"{ORIGIN} has no port named 'gossip'; it has: hazelcast (5701), gossip (7946). Correct --port."
+    )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [[TCP, UDP]],
+        [[TCP, UDP], [TCP]],
+        [[TCP], [UDP]],
+        [[TCP, UDP], [{"name": "dns-tcp", "port": 5353}, {"name": "dns", "port": 5353, "protocol": "UDP"}]],
+    ],
+)
+def test_a_number_for_tcp_and_udp_is_one_port(given: list[list[Json]]) -> None:
+    """Under two names; another version of the pod may give both another number."""
+    obj = an_object(*(subset(address(number), ports=ports) for number, ports in enumerate(given)))
+    found = project(obj)
+    assert found.problem == found.warning == ""
+    assert list(ports(found).values()) == [each[0]["port"] for each in given]
 
 
 # --- Truncation, versions, origins

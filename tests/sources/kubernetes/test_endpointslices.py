@@ -218,6 +218,7 @@ def test_without_a_target_nobody_is_self() -> None:
 # --- Ports
 
 HZ, MANAGEMENT = {"name": "hazelcast", "port": 5701}, {"name": "management", "port": 8080}
+TCP, UDP = {"name": "dns-tcp", "port": 53, "protocol": "TCP"}, {"name": "dns", "port": 53, "protocol": "UDP"}
 
 
 @pytest.mark.parametrize(
@@ -231,6 +232,8 @@ HZ, MANAGEMENT = {"name": "hazelcast", "port": 5701}, {"name": "management", "po
         pytest.param([{"name": "any", "port": None}], "", None, id="nil number: any port"),
         pytest.param([{"name": "any"}], "any", None, id="nil number by name"),
         pytest.param([HZ, MANAGEMENT], "management", 8080, id="by name"),
+        pytest.param([TCP, UDP], "", 53, id="one number for TCP and UDP"),
+        pytest.param([TCP, UDP], "dns", 53, id="by the other of its names"),
         pytest.param([HZ, MANAGEMENT], "7800", 7800, id="a number is taken as it is"),
         pytest.param([], "7800", 7800, id="a number without any"),
         pytest.param(None, "7800", 7800, id="a number with null"),
@@ -255,12 +258,10 @@ HAS = "endpointslice/default/app-a has"
             f"{HAS} several ports: hazelcast (5701), management (8080). Choose one with --port NAME or --port NUMBER.",
         ),
         (
-            [HZ, {"port": 9}],
-            "gossip",
-            f"{HAS} no port named 'gossip'; it has: hazelcast (5701), unnamed (9). Correct --port.",
+            [HZ, UDP],
+            "",
+            f"{HAS} several ports: hazelcast (5701), dns (53/UDP). Choose one with --port NAME or --port NUMBER.",
         ),
-        ([], "gossip", f"{HAS} no port named 'gossip'; it has: none. Correct --port."),
-        (None, "gossip", f"{HAS} no port named 'gossip'; it has: none. Correct --port."),
     ],
 )
 def test_a_port_that_cannot_be_chosen_is_a_problem(ports: list[Json] | None, wanted: str, message: str) -> None:
@@ -269,11 +270,46 @@ def test_a_port_that_cannot_be_chosen_is_a_problem(ports: list[Json] | None, wan
     assert (found.problem, found.members) == (message, {})
 
 
+@pytest.mark.parametrize(
+    ("ports", "message"),
+    [
+        ([HZ, {"port": 9}], f"{HAS} no port named 'gossip'; it has: hazelcast (5701), unnamed (9). Correct --port."),
+        ([], f"{HAS} no port named 'gossip'; it has: none. Correct --port."),
+        (None, f"{HAS} no port named 'gossip'; it has: none. Correct --port."),
+    ],
+)
+def test_a_slice_without_the_wanted_port_has_no_members(ports: list[Json] | None, message: str) -> None:
+    """It is a warning, and holds nothing up: a rollout that adds the port passes through this state."""
+    found = project(endpoint_slice(ports=ports), port="gossip")
+    assert found == Report("endpointslice/default/app-a", 100, {}, warning=message)
+
+
 def test_a_slice_without_endpoints_has_no_problem() -> None:
     """The controller's placeholder for a Service without pods has no ports; the set is empty, and that is an answer."""
     assert project(endpoint_slice(endpoints=[], ports=[]), port="hazelcast") == Report(
         "endpointslice/default/app-a", 100, {}
     )
+
+
+# --- Which slices
+
+
+@pytest.mark.parametrize(
+    ("namespace", "services", "path", "selector"),
+    [
+        ("default", ["app"], "namespaces/default/endpointslices", "kubernetes.io/service-name=app"),
+        ("default", ["a", "b"], "namespaces/default/endpointslices", "kubernetes.io/service-name in (a,b)"),
+        ("*", ["app"], "endpointslices", "kubernetes.io/service-name=app"),
+    ],
+)
+def test_slices_are_selected_by_the_names_of_their_services(
+    namespace: str, services: list[str], path: str, selector: str
+) -> None:
+    """One request for all Services of a namespace."""
+    made = endpoint_slices(namespace, services, Projection())
+    assert made.path == f"/apis/discovery.k8s.io/v1/{path}"
+    assert made.query == {"labelSelector": selector}
+    assert made.scope == f"endpointslice/{namespace}/{','.join(services)}"
 
 
 # --- Versions and origins
@@ -318,6 +354,17 @@ def test_what_is_remembered_of_a_slice_makes_no_difference(history: list[Json | 
             remembering.forget(obj)
         else:
             assert read(encoded(obj)) == project(obj)
+
+
+def test_slices_that_are_not_in_a_list_are_forgotten() -> None:
+    """They vanished while nobody watched, and would be remembered for ever."""
+    remembering = endpoint_slices("default", ["app"], Projection())
+    read = reader(remembering)
+    slices = [encoded(endpoint_slice(name)) for name in "ab"]
+    before = [next(iter(read(body).members.values())) for body in slices]
+    remembering.retain({"endpointslice/default/b"})
+    after = [next(iter(read(body).members.values())) for body in slices]
+    assert [one is other for one, other in zip(before, after, strict=True)] == [False, True]
 
 
 @pytest.mark.parametrize("indent", [None, 0, 2])

@@ -71,6 +71,18 @@ async def test_a_watch_on_which_nothing_arrives_times_out(simulator: Simulator) 
             await ask(connection, "watch")
 
 
+@pytest.mark.parametrize("verb", VERBS)
+async def test_a_server_that_never_answers_is_given_up(verb: Verb) -> None:
+    """It has taken the connection and the request, and sends no head."""
+
+    async def answer(_: bytes, __: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(60)
+
+    async with answering(answer) as url, connected(grants(url), timeouts=IMPATIENT) as connection:
+        async with asyncio.timeout(5):
+            assert (await failure(connection, verb)).reason == "timeout"
+
+
 async def test_a_list_that_drips_is_given_up_in_the_end(simulator: Simulator) -> None:
     """Each byte comes in time, the whole does not."""
 

@@ -93,6 +93,20 @@ async def test_a_token_file_is_read_again_each_minute(tmp_path: Path) -> None:
     assert reading.count("token", "error") == 1
 
 
+@pytest.mark.parametrize("text", ["", "\n"])
+async def test_an_empty_token_file_keeps_the_last_token(tmp_path: Path, text: str) -> None:
+    """It is being written. Without a token, the request would be somebody else's: ``system:anonymous``."""
+    file = write(tmp_path, {"tokenFile": "token"})
+    (tmp_path / "token").write_text(SECRET, encoding="utf-8")
+    reading = Reading(kubeconfig(file, None))
+    await reading.token()
+    (tmp_path / "token").write_text(text, encoding="utf-8")
+    assert await reading.token(after=60) == f"Bearer {SECRET}"
+    reading.credentials.invalidate()
+    assert await reading.token() == f"Bearer {SECRET}"
+    assert reading.logged[-1]["event"] == "credentials kept"
+
+
 async def test_a_kubeconfig_that_was_replaced_is_read_after_a_refusal(tmp_path: Path) -> None:
     """Somebody has logged in anew."""
     reading = Reading(kubeconfig(write(tmp_path, {"token": SECRET}), None))

@@ -72,6 +72,21 @@ def test_the_port_of_a_member(spec: Json, wanted: str, port: int | None) -> None
             "has several ports: unnamed (1), unnamed (2). Choose one with --port NAME or --port NUMBER.",
         ),
         (
+            containers([HZ], [{"name": "hazelcast", "containerPort": 5702}]),
+            "hazelcast",
+            "has several ports: hazelcast (5701), hazelcast (5702). Choose one with --port NAME or --port NUMBER.",
+        ),
+    ],
+)
+def test_a_port_that_cannot_be_chosen_is_a_problem(spec: Json, wanted: str, message: str) -> None:
+    """The message lists what there is to choose from."""
+    assert project(pod(spec=spec), port=wanted) == Report(ORIGIN, 100, {}, f"{ORIGIN} {message}")
+
+
+@pytest.mark.parametrize(
+    ("spec", "wanted", "message"),
+    [
+        (
             containers([HZ]) | sidecars([METRICS]),
             "gossip",
             "has no port named 'gossip'; it has: hazelcast (5701), metrics (9466). Correct --port.",
@@ -83,16 +98,16 @@ def test_the_port_of_a_member(spec: Json, wanted: str, port: int | None) -> None
         ),
     ],
 )
-def test_a_port_that_cannot_be_chosen_is_a_problem(spec: Json, wanted: str, message: str) -> None:
-    """The message lists what there is to choose from."""
-    assert project(pod(spec=spec), port=wanted) == Report(ORIGIN, 100, {}, f"{ORIGIN} {message}")
+def test_a_pod_without_the_wanted_port_is_no_member(spec: Json, wanted: str, message: str) -> None:
+    """It is a warning, and holds nothing up."""
+    assert project(pod(spec=spec), port=wanted) == Report(ORIGIN, 100, {}, warning=f"{ORIGIN} {message}")
 
 
-def test_a_thousand_pods_have_one_problem() -> None:
+def test_a_thousand_pods_have_one_warning() -> None:
     """Pods of one controller have one template, and an operator reads one message."""
     many = [
         pod(spec=containers([]), name=f"app-{number}", ownerReferences=[CREDITOR, REPLICA_SET])
         for number in range(1000)
     ]
-    (message,) = {project(one, port="gossip").problem for one in many}
+    (message,) = {project(one, port="gossip").warning for one in many}
     assert message.startswith("the pod template of ReplicaSet default/app-5d4f has no port named 'gossip'")

@@ -191,7 +191,8 @@ async def test_a_refusal_without_end_is_cut_short() -> None:
             await writer.drain()
 
     async with answering(answer) as url, connected(grants(url)) as connection:
-        error = await failure(connection, "list")
+        async with asyncio.timeout(5):
+            error = await failure(connection, "list")
     assert error.reason == "server_error"
     assert len(error.message) < 500 < LONGEST_EXPLANATION
 

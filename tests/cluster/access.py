@@ -1,4 +1,4 @@
-"""Who may do what: ServiceAccounts with the very rules that ship, their tokens, and kubeconfigs that carry them."""
+"""Permissions: ServiceAccounts with the rules of the project, their tokens, and kubeconfigs with them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ import yaml
 from tests.cluster.api import Api, Json
 
 REVOCATION_SECONDS = 10
-"""The API server remembers for that long that a token was good, and no flag changes it (TokenSuccessCacheTTL): only
-then does a revoked token answer 401. A token that was not used before its revocation answers it at once."""
+"""The API server caches valid tokens for that long, and no flag changes it (TokenSuccessCacheTTL): only then does a
+revoked token get 401. A token that was not used before it was revoked gets it at once."""
 
 
 @dataclass(frozen=True)
 class RevocableToken:
-    """A token that is bound to a Secret and dies with it."""
+    """A token that is bound to a Secret and becomes invalid with it."""
 
     token: str
     secret: str
@@ -51,7 +51,7 @@ async def create_service_account(api: Api, namespace: str, name: str, role: Path
 
 
 async def revocable_token(api: Api, namespace: str, service_account: str) -> RevocableToken:
-    """A token of the ServiceAccount that can be made invalid at will, long before the shortest expiry of 600 s."""
+    """A token of the ServiceAccount that can be revoked at any time, before the shortest expiry of 600 s."""
     metadata = {"generateName": f"{service_account}-token-", "namespace": namespace}
     secret = (await api.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata}))["metadata"]
     bound_to = {"apiVersion": "v1", "kind": "Secret", "name": secret["name"], "uid": secret["uid"]}
@@ -68,7 +68,7 @@ def write_kubeconfig(
     token_file: Path | None = None,
     namespace: str = "default",
 ) -> Path:
-    """A kubeconfig with one context, with the token in it or with the file that has it."""
+    """A kubeconfig with one context and a token, or the name of a token file."""
     user = {"tokenFile": str(token_file)} if token_file is not None else {"token": token}
     configuration = {
         "apiVersion": "v1",

@@ -1,7 +1,7 @@
-"""A raw-JSON client of the Kubernetes API, for setting a scene and looking at it.
+"""A raw-JSON client of the Kubernetes API, for creating objects and looking at them.
 
-It shares no code with what is tested, neither ``sidecar`` nor the client library under it, so that a mistake in those
-cannot hide itself. It also speaks plain HTTP without a token, to a simulated API server.
+It shares no code with what is tested, neither ``sidecar`` nor the client library that it uses, so that their errors
+cannot hide. It also works with plain HTTP and without a token, for a simulated API server.
 """
 
 import json
@@ -14,14 +14,14 @@ from typing import Any, NamedTuple, Self
 import aiohttp
 
 Json = dict[str, Any]
-"""A JSON object as it travels; what is in it is Kubernetes' business."""
+"""A JSON object as it is sent and received."""
 
 READ_BUFFER = 2**21
 """aiohttp refuses lines longer than twice its buffer, and a watch event with 1,000 endpoints is such a line."""
 
 
 class Resource(NamedTuple):
-    """Where the objects of a kind are found."""
+    """The path of the objects of a kind."""
 
     group_version: str
     plural: str
@@ -53,7 +53,7 @@ RESOURCES = {
 
 
 class ApiError(Exception):
-    """The server's answer is a failure; ``status`` is its Status object, or what there was instead."""
+    """The response is an error; ``status`` is its Status object, or the body."""
 
     def __init__(self, request: str, code: int, status: Json) -> None:
         super().__init__(f"{request}: {code} {status.get('reason', '')}: {status.get('message', '')}")
@@ -62,7 +62,7 @@ class ApiError(Exception):
 
     @property
     def reason(self) -> str:
-        """Kubernetes' word for it, such as Expired, NotFound or AlreadyExists."""
+        """The reason in the Status, such as Expired, NotFound or AlreadyExists."""
         return str(self.status.get("reason", ""))
 
 
@@ -103,7 +103,7 @@ class Api:
         return await self.request("GET", path_of(kind, namespace), parameters=parameters)
 
     async def replace(self, body: Json) -> Json:
-        """PUT the object over the one of the same name."""
+        """Replace the object of the same name (PUT)."""
         metadata = body["metadata"]
         return await self.request("PUT", path_of(body["kind"], metadata.get("namespace"), metadata["name"]), body=body)
 
@@ -133,7 +133,7 @@ class Api:
         return str(answer["status"]["token"])
 
     async def watch(self, kind: str, namespace: str | None = None, **parameters: str) -> AsyncGenerator[Json, None]:
-        """The raw events of one watch, ERROR events among them, until the server ends it."""
+        """The raw events of one watch, including ERROR events, until the server ends it."""
         async with self._send("GET", path_of(kind, namespace), {**parameters, "watch": "true"}) as response:
             await _raise_for_status(response)
             async for line in response.content:
@@ -142,7 +142,7 @@ class Api:
     async def request(
         self, method: str, path: str, *, body: object = None, parameters: Mapping[str, str] | None = None
     ) -> Json:
-        """Any request at all (a PATCH is a merge patch); the answer's JSON object."""
+        """Send any request (a PATCH is a merge patch), and return the JSON object of the response."""
         async with self._send(method, path, parameters, body) as response:
             await _raise_for_status(response)
             answer: Json = await response.json()

@@ -1,4 +1,4 @@
-"""What the API server says its clients did: the only witness that an observer in the client could not bribe."""
+"""The requests according to the API server's audit log, which does not depend on the client under test."""
 
 import json
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class AuditEvent:
 
     @classmethod
     def parse(cls, line: str) -> "AuditEvent":
-        """The event of one line of the log."""
+        """Parse one line of the log."""
         event: dict[str, Any] = json.loads(line)
         target: dict[str, str] = event.get("objectRef", {})
         return cls(
@@ -59,7 +59,7 @@ class AuditLog:
         self.file = file
 
     def mark(self) -> int:
-        """This moment, to ask later for what came since."""
+        """The current position in the log, for ``since``."""
         return self.file.stat().st_size if self.file.exists() else 0
 
     def events(self, *, since: int = 0, user: str | None = None) -> list[AuditEvent]:
@@ -67,6 +67,6 @@ class AuditLog:
         with self.file.open("rb") as file:
             file.seek(since)
             written = file.read()
-        whole = written[: written.rfind(b"\n") + 1]  # the server may be in the middle of a line
+        whole = written[: written.rfind(b"\n") + 1]  # the server may still be writing the last line
         events = map(AuditEvent.parse, whole.decode().splitlines())
         return [event for event in events if user in {None, event.user}]

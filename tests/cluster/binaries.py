@@ -1,8 +1,8 @@
-"""Where the cluster's programs are, and how they get there.
+"""Where the cluster's programs are, and how they are built.
 
 Kubernetes, etcd, CoreDNS, containerd and the CNI plugins publish their source as Go modules and the Go checksum
-database vouches for it, so the programs are built from the module proxy into a cache that is named after the very
-versions: nothing is downloaded that ``go/*/go.sum`` does not pin, and a changed pin is another directory.
+database verifies it, so the programs are built from the module proxy into a cache directory named after the versions:
+nothing is downloaded that ``go/*/go.sum`` does not pin, and a changed pin is another directory.
 ``python -m tests.cluster.binaries`` builds the control plane's, and with ``--node`` the node's as well, which only root
 can use.
 
@@ -26,10 +26,10 @@ from tests.cluster import ENABLE, ENABLE_NODE
 SOURCES = Path(__file__).with_name("go")
 
 ENVTEST_PROGRAMS = frozenset({"etcd", "kube-apiserver"})
-"""What a directory of envtest always has: one without them is a mistake to report, not to paper over with the cache."""
+"""The programs of every envtest directory: one without them is reported as an error and not completed by the cache."""
 
 PATIENCE = 10.0
-"""Seconds between two signs of life of a build."""
+"""Seconds between two progress messages of a build."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,11 +129,11 @@ MODULES = (
         node=True,
     ),
 )
-"""Every program has a line here, and its package a ``tool`` directive in go.mod: that makes ``go mod tidy`` pin it."""
+"""Every program has a line here, and its package a ``tool`` directive in go.mod, by which ``go mod tidy`` pins it."""
 
 
 def cache_root() -> Path:
-    """Where the tests keep what takes long to make."""
+    """The directory of what takes long to build."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "membership-sidecar"
 
 
@@ -147,7 +147,7 @@ def find(program: str) -> Path | None:
 
 
 def path(program: str) -> Path:
-    """The program's file, which must be there."""
+    """The program's file, which must exist."""
     found = find(program)
     if found is None:
         raise FileNotFoundError(missing([program]))
@@ -155,7 +155,7 @@ def path(program: str) -> Path:
 
 
 def missing(programs: Iterable[str]) -> str | None:
-    """One line that says which programs are absent and what to do about it; None if all are there."""
+    """One line that names the missing programs and says what to do; None if there are none."""
     absent = [program for program in programs if find(program) is None]
     if not absent:
         return None
@@ -167,7 +167,7 @@ def missing(programs: Iterable[str]) -> str | None:
 
 
 def build(module: Module) -> None:
-    """Build the module's absent programs; each appears in the cache complete or not at all."""
+    """Build the module's missing programs; each appears in the cache complete or not at all."""
     absent = [program for program in module.programs if find(program) is None]
     for program in absent:
         module.cache.mkdir(parents=True, exist_ok=True)
@@ -200,8 +200,8 @@ def _compile(module: Module, program: str, output: Path) -> None:
     go = shutil.which("go")
     if go is None:
         raise FileNotFoundError("there is no go command on PATH, and the programs are built with it")
-    # Flags on the command line win over those in GOFLAGS. GOTOOLCHAIN=local: too old a Go says so and stops; otherwise
-    # it would fetch another one.
+    # Flags on the command line take precedence over GOFLAGS. GOTOOLCHAIN=local: a Go that is too old stops with an
+    # error instead of downloading another one.
     command = [go, "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", module.linker_flags]
     command += ["-tags", module.tags] if module.tags else []
     environ = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}

@@ -45,7 +45,7 @@ class Certificates:
 
 
 def create(directory: Path, addresses: Sequence[str] = ("127.0.0.1",)) -> Certificates:
-    """Make a fresh set in the directory; the server's certificate is good for the addresses and the usual names."""
+    """Create a new set in the directory; the server's certificate is valid for the addresses and the usual names."""
     files = Certificates(
         authority=directory / "ca.crt",
         server=directory / "server.crt",

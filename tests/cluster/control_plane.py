@@ -1,11 +1,10 @@
 """A Kubernetes control plane: etcd, the API server and the controllers, ready in seconds.
 
-There is no kubelet unless somebody adds one (``node``): a pod is what a test says it is, through the status subresource
-(``objects.py``). The controllers are the real ones, so a Service's EndpointSlices are what Kubernetes makes of those
-pods.
+There is no kubelet unless one is added (``node``): a test writes the state of a pod through the status subresource
+(``objects.py``). The controllers are the real ones, so the EndpointSlices of a Service are those of Kubernetes.
 
-Everything about the programs is synchronous, because it outlives any event loop of a test; only what speaks to the API
-is asynchronous.
+Everything about the programs is synchronous, because they outlive the event loop of a test; only access to the API is
+asynchronous.
 """
 
 import functools
@@ -39,8 +38,8 @@ CONTROLLERS = (
     "serviceaccount-token-controller",
     "statefulset-controller",
 )
-"""The node-lifecycle controller is not among them: without a kubelet that renews its lease, it would declare every
-node dead after 50 s, and every pod on it not ready."""
+"""All but the node-lifecycle controller: without a kubelet that renews its lease, it would declare every node dead
+after 50 s, and its pods not ready."""
 
 SERVICE_RANGES = "10.0.0.0/16,fd00:10::/112"
 """Dual-stack, so that Services can have IPv6 EndpointSlices."""
@@ -48,10 +47,10 @@ SERVICE_RANGES = "10.0.0.0/16,fd00:10::/112"
 OWN_SERVICE = "10.0.0.1"
 """The address of the Service ``kubernetes``: the first of the range."""
 
-WITH_KUBELETS = ("--kubelet-preferred-address-types=InternalIP",)  # their names are in no DNS
+WITH_KUBELETS = ("--kubelet-preferred-address-types=InternalIP",)  # the names of nodes are not in DNS
 WITHOUT_KUBELETS = (
-    "--endpoint-reconciler-type=none",  # nobody is there who could reach the Service `kubernetes`
-    "--disable-admission-plugins=ServiceAccount",  # pods need not wait for the controller that makes `default`
+    "--endpoint-reconciler-type=none",  # nothing could reach the Service `kubernetes`
+    "--disable-admission-plugins=ServiceAccount",  # pods need not wait for the controller that creates `default`
 )
 
 
@@ -61,12 +60,12 @@ class ControlPlane:
     def __init__(
         self, *, host: str = "127.0.0.1", controllers: Sequence[str] = CONTROLLERS, kubelets: bool = False
     ) -> None:
-        """Say what it shall be.
+        """Configure a cluster without starting it.
 
         Args:
             host: The address where the API server listens.
-            controllers: Names, as of ``kube-controller-manager --controllers``.
-            kubelets: Whether pods run, and so must be able to reach the API server and to prove who they are.
+            controllers: The names for ``kube-controller-manager --controllers``.
+            kubelets: Whether pods run, so that they must reach the API server and authenticate to it.
         """
         self.host = host
         self.port = free_port(host)
@@ -92,13 +91,13 @@ class ControlPlane:
         return self._certificates.authority
 
     def start(self) -> None:
-        """Start everything, in order; it is ready when this returns."""
+        """Start everything in order, and return when the cluster is ready."""
         try:
             self.etcd.start()
             self.start_api_server()
             self.controller_manager.start()
-            # Not its /healthz: that answers before the controllers are built, and without an API server just then it
-            # would give up. Once it has published the authority's certificate, they are all at work.
+            # Not its /healthz, which responds before the controllers are created; without an API server at that moment it
+            # would give up. Once the certificate of the authority is published, all controllers run.
             published = path_of("ConfigMap", "default", "kube-root-ca.crt")
             self.controller_manager.wait_until(self._answers(published))
         except BaseException:
@@ -106,26 +105,26 @@ class ControlPlane:
             raise
 
     def stop(self) -> None:
-        """End every process, without ceremony since nobody needs what they know, and remove the directory."""
+        """Kill every process, since their data is not needed any more, and remove the directory."""
         self.controller_manager.kill()
         self.api_server.kill()
         self.etcd.kill()
         self._temporary.cleanup()
 
     def start_api_server(self) -> None:
-        """Start the API server (again): the same port, the same data. It is ready when this returns."""
+        """Start the API server (again) on the same port with the same data, and return when it is ready."""
         self.api_server.start()
         self.api_server.wait_until(self._answers("/readyz"))
 
     def kill_api_server(self) -> None:
-        """``kill -9`` the API server: its connections are reset, its port refuses."""
+        """``kill -9`` the API server: its connections are reset, and its port refuses new ones."""
         self.api_server.kill()
 
     def compact(self) -> None:
-        """Forget the history: every resourceVersion from before answers 410 Expired, to watches and to lists.
+        """Forget the history: watches and lists at any earlier resourceVersion get 410 Expired.
 
-        Compacting etcd is not enough, for the API server would still serve the past from its watch cache. So it is
-        killed meanwhile, which also ends every watch.
+        Compacting etcd is not enough, because the API server would still serve the history from its watch cache. So it
+        is killed in the meantime, which also ends every watch.
         """
         self.kill_api_server()
         self.etcd.compact()
@@ -136,13 +135,13 @@ class ControlPlane:
         return self.api(self.admin_token)
 
     def api(self, token: str | None) -> Api:
-        """A session of whoever the token stands for."""
+        """A session with that token."""
         return Api(self.url, token=token, ca_file=self.ca_file)
 
     async def service_account(
         self, namespace: str, name: str, role: Path | Sequence[Json], *, seconds: int = 3600
     ) -> str:
-        """A ServiceAccount that may do what the role (a manifest, or a list of rules) allows; its token."""
+        """The token of a ServiceAccount with the permissions of the role (a manifest, or a list of rules)."""
         async with self.admin() as api:
             await access.create_service_account(api, namespace, name, role)
             return await api.token(name, namespace, seconds=seconds)
@@ -158,11 +157,11 @@ class ControlPlane:
         )
 
     def audit_mark(self) -> int:
-        """This moment, for ``audit(since=...)``."""
+        """The current position, for ``audit(since=...)``."""
         return self._audit.mark()
 
     def audit(self, *, since: int = 0, user: str | None = None) -> list[AuditEvent]:
-        """The requests that the API server has answered or begun to answer, oldest first."""
+        """The requests to which the API server has begun to respond, oldest first."""
         return self._audit.events(since=since, user=user)
 
     def _api_server(self) -> Program:
@@ -173,7 +172,7 @@ class ControlPlane:
         return self._program(
             "kube-apiserver",
             f"--etcd-servers={self.etcd.url}",
-            "--etcd-compaction-interval=0",  # history goes when a test says so
+            "--etcd-compaction-interval=0",  # history is compacted only by a test
             f"--bind-address={self.host}",
             f"--advertise-address={self.host}",
             f"--secure-port={self.port}",
@@ -196,7 +195,7 @@ class ControlPlane:
             "kube-controller-manager",
             f"--kubeconfig={self.kubeconfig(self.directory / 'controllers.kubeconfig')}",
             f"--controllers={','.join(self._controllers)}",
-            "--secure-port=0",  # nobody asks it anything
+            "--secure-port=0",  # it is not needed
             f"--root-ca-file={self.ca_file}",
             f"--service-account-private-key-file={self._certificates.service_account_key}",
             "--use-service-account-credentials",

@@ -1,4 +1,4 @@
-"""CoreDNS, which answers for the cluster's Services as it does in most clusters."""
+"""CoreDNS, which serves the names of the cluster's Services as in most clusters."""
 
 import socket
 
@@ -45,7 +45,7 @@ class CoreDns:
         self.program = Program([binaries.path("coredns"), f"-conf={corefile}"], log=log)
 
     def start(self) -> None:
-        """Start it; when this returns it knows every Service and endpoint."""
+        """Start it, and return when it has every Service and endpoint."""
         self.program.start()
         self.program.wait_until(lambda: answers(f"http://{self._ready}/ready") and self._resolves())
 
@@ -54,7 +54,7 @@ class CoreDns:
         self.program.kill()
 
     def _resolves(self) -> bool:
-        """Whether it answers; it says that it is ready a moment before it opens its sockets."""
+        """Whether it responds, which is a moment after it reports to be ready."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.settimeout(0.1)
             client.connect((self.host, self.port))

@@ -1,4 +1,4 @@
-"""etcd, where a cluster's objects are, and their history."""
+"""etcd, which stores a cluster's objects and their history."""
 
 import base64
 import functools
@@ -13,7 +13,7 @@ from tests.cluster.programs import Program, answers, free_port
 
 
 class Etcd:
-    """A member that is alone, on a free loopback port, and does not wait for the disk."""
+    """A single member on a free loopback port, without fsync."""
 
     def __init__(self, directory: Path) -> None:
         self._data = directory / "etcd"
@@ -38,12 +38,12 @@ class Etcd:
         return f"http://{self._address}"
 
     def start(self) -> None:
-        """Start it; it is ready when this returns."""
+        """Start it, and return when it is ready."""
         self.program.start()
         self.program.wait_until(functools.partial(answers, f"{self.url}/health"))
 
     def kill(self) -> None:
-        """End it at once; what it has written stays in the directory."""
+        """Kill it; its data stays in the directory."""
         self.program.kill()
 
     def back_up(self) -> None:

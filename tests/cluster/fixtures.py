@@ -19,10 +19,10 @@ from tests.cluster.node import NODE_PROGRAMS, Node, obstacle, running
 from tests.images import catalogue
 
 CLUSTER_FIXTURES = {"control_plane", "fresh_control_plane", "node"}
-"""Whoever asks for one of these, through whatever other fixture, runs against a cluster."""
+"""A test that uses one of these fixtures, directly or indirectly, runs against a cluster."""
 
 TOOLS = ("openssl", "setpriv")
-"""What the machine itself must have."""
+"""Programs that must be installed on the machine."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def require_programs(config: pytest.Config, programs: Sequence[str] = PROGRAMS) -> None:
-    """Skip the test unless the programs are there; fail it under ``--require-cluster``."""
+    """Skip the test unless the programs exist; fail it with ``--require-cluster``."""
     absent = [tool for tool in TOOLS if shutil.which(tool) is None]
     unless(config, f"not installed: {', '.join(absent)}" if absent else binaries.missing(programs))
 
@@ -62,7 +62,7 @@ def require_node(config: pytest.Config) -> None:
 
 
 def unless(config: pytest.Config, reason: str | None) -> None:
-    """Skip the test for the reason, if there is one; fail it under ``--require-cluster``."""
+    """Skip the test if there is a reason; with ``--require-cluster``, fail it."""
     if reason is None:
         return
     if config.getoption("--require-cluster"):
@@ -72,21 +72,21 @@ def unless(config: pytest.Config, reason: str | None) -> None:
 
 @pytest.fixture(scope="session")
 def control_plane(pytestconfig: pytest.Config) -> Iterator[ControlPlane]:
-    """The cluster that all tests share, started for the first that asks. Do not break it: others are using it."""
+    """The cluster that all tests share, started for the first one. Do not break it: others use it."""
     require_programs(pytestconfig)
     yield from _running()
 
 
 @pytest.fixture
 def fresh_control_plane(pytestconfig: pytest.Config) -> Iterator[ControlPlane]:
-    """A cluster for this test alone: kill it, compact it."""
+    """A cluster for this test alone, which may kill or compact it."""
     require_programs(pytestconfig)
     yield from _running()
 
 
 @pytest.fixture(scope="session")
 def node(pytestconfig: pytest.Config) -> Iterator[Node]:
-    """The node that all tests share, with a control plane of its own, and no image but the sandbox's."""
+    """The node that all tests share, with a control plane of its own, and only the image of the sandbox."""
     require_node(pytestconfig)
     with running(catalogue.pause()) as node:
         yield node
@@ -104,7 +104,7 @@ def coredns(pytestconfig: pytest.Config, control_plane: ControlPlane) -> Iterato
 
 @pytest.fixture(scope="session")
 def kubectl(pytestconfig: pytest.Config) -> Kubectl:
-    """The program ``kubectl``, of no cluster until it is told of one."""
+    """The program ``kubectl``, not yet for any cluster."""
     require_programs(pytestconfig, ["kubectl"])
     return Kubectl(binaries.path("kubectl"))
 
@@ -118,7 +118,7 @@ async def admin(control_plane: ControlPlane) -> AsyncIterator[Api]:
 
 @pytest.fixture
 async def namespace(admin: Api) -> str:
-    """A fresh namespace of the shared cluster.
+    """A new namespace of the shared cluster.
 
     It is not deleted: the cluster is gone soon anyway, and until then the controllers' work of emptying it would
     disturb the next test.

@@ -1,4 +1,4 @@
-"""``kubectl``, as a user has it: for folders to render and manifests to apply."""
+"""``kubectl`` as users have it, to render folders and to apply manifests."""
 
 import subprocess
 from dataclasses import dataclass, replace
@@ -10,8 +10,8 @@ DEADLINE = 60.0
 """Seconds that a call may take."""
 
 
-class KubectlFailed(Exception):  # noqa: N818 - it tells what happened, as in ProgramFailed
-    """The command failed; the message is what it said."""
+class KubectlFailed(Exception):  # noqa: N818 - named like ProgramFailed
+    """The command failed; the message is its output."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class Kubectl:
         return replace(self, kubeconfig=control_plane.kubeconfig(control_plane.directory / "kubectl.kubeconfig"))
 
     def __call__(self, *arguments: str | Path, given: str = "") -> str:
-        """Run it with the arguments and that standard input; what it prints.
+        """Run it with the arguments and that standard input, and return its output.
 
         Raises:
-            KubectlFailed: with what it says.
+            KubectlFailed: with its output.
         """
-        # Without a kubeconfig an empty one: never the one of whoever runs the tests.
+        # An empty kubeconfig if there is none: never that of the user who runs the tests.
         file = self.kubeconfig or "/dev/null"
         cache = [f"--cache-dir={file.parent / 'kubectl-cache'}"] if isinstance(file, Path) else []
         command = [self.program, f"--kubeconfig={file}", *cache, *arguments]

@@ -1,7 +1,7 @@
-"""Nodes, Services, Pods and EndpointSlices: how to write them down, and how to make them so.
+"""Nodes, Services, Pods and EndpointSlices: builders, and calls that create and change them.
 
-The builders are pure. The calls below them are what a kubelet would do, seen from the API: a pod is running and ready
-because its status says so.
+The builders are pure. The calls below do what a kubelet would do in the API: a pod is running and ready because its
+status says so.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ PORTS = {"http": 8080}
 
 
 def node(name: str = NODE, *, zone: str | None = None) -> Json:
-    """A node. It must exist: the endpoint-slice controller leaves out pods whose node it does not know."""
+    """A node. It must exist, because the endpoint-slice controller ignores pods on unknown nodes."""
     labels = {"kubernetes.io/hostname": name} | ({"topology.kubernetes.io/zone": zone} if zone else {})
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}
 
@@ -30,7 +30,7 @@ def service(
     publish_not_ready: bool = False,
     **spec: Any,  # noqa: ANN401 - a field of the spec has any JSON value
 ) -> Json:
-    """A headless Service. With ``selector=None`` nobody but the test writes its EndpointSlices."""
+    """A headless Service. With ``selector=None`` only the test writes its EndpointSlices."""
     fields: Json = {
         "clusterIP": "None",
         "ports": [{"name": port, "port": number} for port, number in ports.items()],
@@ -51,7 +51,7 @@ def pod(
     node_name: str = NODE,
     **spec: Any,  # noqa: ANN401 - a field of the spec has any JSON value
 ) -> Json:
-    """A pod that is bound to the node. With no kubelet to agree, only a grace period of 0 lets a deletion finish."""
+    """A pod that is bound to the node. Without a kubelet, a deletion only ends with a grace period of 0."""
     fields: Json = {
         "nodeName": node_name,
         "terminationGracePeriodSeconds": 0,
@@ -79,7 +79,7 @@ def running(addresses: Sequence[str], *, ready: bool = True) -> Json:
 
 
 def endpoint(address: str, *, ready: bool = True, serving: bool | None = None, terminating: bool = False) -> Json:
-    """An endpoint of a slice; it serves while it is ready unless told otherwise."""
+    """An endpoint of a slice; it is serving if it is ready, by default."""
     conditions = {"ready": ready, "serving": ready if serving is None else serving, "terminating": terminating}
     return {"addresses": [address], "conditions": conditions}
 
@@ -93,7 +93,7 @@ def endpoint_slice(
     ports: Mapping[str, int] = PORTS,
     address_type: str = "IPv4",
 ) -> Json:
-    """A slice of the Service, managed by nobody."""
+    """A slice of the Service that no controller manages."""
     labels = {"kubernetes.io/service-name": service, "endpointslice.kubernetes.io/managed-by": "tests"}
     return {
         "apiVersion": "discovery.k8s.io/v1",
@@ -106,7 +106,7 @@ def endpoint_slice(
 
 
 async def ensure_node(api: Api, name: str = NODE, *, zone: str | None = None) -> None:
-    """Create the node unless it is there."""
+    """Create the node unless it exists."""
     try:
         await api.create(node(name, zone=zone))
     except ApiError as error:
@@ -115,14 +115,14 @@ async def ensure_node(api: Api, name: str = NODE, *, zone: str | None = None) ->
 
 
 async def run_pod(api: Api, body: Json, addresses: Sequence[str], *, ready: bool = True) -> Json:
-    """Create the pod and let it run at these addresses."""
+    """Create the pod, and make it running with these addresses."""
     metadata = body["metadata"]
     await api.create(body)
     return await api.patch_status("Pod", metadata["name"], running(addresses, ready=ready), metadata["namespace"])
 
 
 async def run_pods(api: Api, namespace: str, addresses: Mapping[str, str], *, ready: bool = True) -> None:
-    """Run a pod for each name at its address, all at once, on a node that is made if need be."""
+    """Run a pod for each name at its address, all at once, on a node that is created if necessary."""
     await ensure_node(api)
     await asyncio.gather(
         *(run_pod(api, pod(name, namespace), [address], ready=ready) for name, address in addresses.items())
@@ -130,24 +130,24 @@ async def run_pods(api: Api, namespace: str, addresses: Mapping[str, str], *, re
 
 
 async def set_ready(api: Api, namespace: str, name: str, *, ready: bool) -> None:
-    """Let the pod's readiness probe succeed or fail."""
+    """Set the pod's readiness."""
     current = await api.get("Pod", name, namespace)
     addresses = [entry["ip"] for entry in current["status"]["podIPs"]]
     await api.patch_status("Pod", name, running(addresses, ready=ready), namespace)
 
 
 async def terminate(api: Api, namespace: str, name: str) -> None:
-    """Begin the pod's end: it is terminating, and stays so until ``remove``."""
+    """Begin to delete the pod, which is terminating until ``remove``."""
     await api.delete("Pod", name, namespace, grace=30)
 
 
 async def remove(api: Api, namespace: str, name: str) -> None:
-    """Let the pod be gone."""
+    """Delete the pod at once."""
     await api.delete("Pod", name, namespace, grace=0)
 
 
 async def write_endpoint_slice(api: Api, body: Json) -> Json:
-    """Create the slice, or put it in the place of the one of that name."""
+    """Create the slice, or replace the one of that name."""
     try:
         return await api.create(body)
     except ApiError as error:

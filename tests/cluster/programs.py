@@ -1,4 +1,4 @@
-"""Programs that run beside the tests, and never longer than they do."""
+"""Programs that run beside the tests, and end with them."""
 
 import http.client
 import os
@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 TAIL = 40
-"""Lines of a log that are worth reading when its program failed."""
+"""The number of lines of a log to show when its program failed."""
 
 POLL = 0.02
 """Seconds between two looks at whether a program is ready."""
@@ -24,15 +24,15 @@ _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 a test may start programs from one that ends with its event loop; this thread ends with the interpreter."""
 
 
-class ProgramFailed(Exception):  # noqa: N818 - it tells what happened, as in TimeoutExpired
+class ProgramFailed(Exception):  # noqa: N818 - named like TimeoutExpired
     """A program ended, or was not ready in time; the message has the end of its log."""
 
 
 class Program:
-    """A program in a process group of its own, its output in a file, killed by the kernel should pytest die."""
+    """A program in a process group of its own with its output in a file; the kernel kills it if pytest dies."""
 
     def __init__(self, command: Sequence[str | Path], *, log: Path, within: Sequence[str] = ()) -> None:
-        """Say what is to run.
+        """Configure a program without starting it.
 
         Args:
             command: The program and its arguments.
@@ -50,7 +50,7 @@ class Program:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     def start(self) -> None:
-        """Start the program; its output goes to the end of the log, so that a restart keeps what came before."""
+        """Start the program; its output is appended to the log."""
         if self.pid is not None:
             raise RuntimeError(f"{self.name} is running already")
         with self.log.open("ab") as log:
@@ -64,7 +64,7 @@ class Program:
             ).result()
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float = 30) -> None:
-        """Wait until it is ready; if it ends instead, or takes longer, it is stopped and the end of its log is told."""
+        """Wait until it is ready; if it ends or takes too long, it is stopped, and the error has the end of its log."""
         deadline = time.monotonic() + seconds
         while not ready():
             if self.pid is None:
@@ -80,7 +80,7 @@ class Program:
             os.killpg(pid, number)
 
     def stop(self, *, seconds: float = 10) -> None:
-        """Ask the program to end, and insist after a while. It is gone when this returns."""
+        """Terminate the program, and kill it if it does not end in time."""
         self.send(signal.SIGTERM)
         try:
             if self._process is not None:
@@ -89,7 +89,7 @@ class Program:
             self.kill()
 
     def kill(self) -> None:
-        """``kill -9``: no farewell, no flush."""
+        """``kill -9``."""
         self.send(signal.SIGKILL)
         if self._process is not None:
             self._process.wait()
@@ -100,12 +100,12 @@ class Program:
 
 
 def answers(url: str, *, token: str = "", ca_file: Path | None = None) -> bool:
-    """Whether a GET of the URL answers 200 now."""
+    """Whether a GET of the URL returns 200 now."""
     return answer(url, token=token, ca_file=ca_file) is not None
 
 
 def answer(url: str, *, token: str = "", ca_file: Path | None = None) -> bytes | None:
-    """The body that a GET of the URL has now, None unless it answers 200."""
+    """The body of a GET of the URL now; None unless it returns 200."""
     target = urllib.parse.urlsplit(url)
     connection: http.client.HTTPConnection
     if target.scheme == "https":
@@ -124,7 +124,7 @@ def answer(url: str, *, token: str = "", ca_file: Path | None = None) -> bytes |
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A free port of that address, one of this machine's, that stays free.
+    """A free port of that address of this machine that stays free.
 
     It lies below the range from which the kernel takes ports for outgoing connections. From within that range, a port
     whose server is down for a moment is soon somebody's local port; a client that keeps trying to connect to it can
@@ -132,7 +132,7 @@ def free_port(host: str = "127.0.0.1") -> int:
     """
     first_ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     while True:
-        port = random.randrange(first_ephemeral // 2, first_ephemeral)  # noqa: S311 - nothing to guard here
+        port = random.randrange(first_ephemeral // 2, first_ephemeral)  # noqa: S311 - not for security
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

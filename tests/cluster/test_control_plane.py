@@ -1,4 +1,4 @@
-"""The cluster of the tests is a real one, and stands what tests do to it.
+"""The cluster of the tests is a real one, and survives what tests do to it.
 
 Scope: the fixtures, and what tests rely on of Kubernetes itself. Nothing of ``sidecar`` is tested here.
 """
@@ -41,7 +41,7 @@ def conditions(*, ready: bool = True, serving: bool = True, terminating: bool = 
 
 
 async def until_refused(api: Api, namespace: str, *, seconds: float) -> ApiError:
-    """Use the API until it refuses to serve."""
+    """Send requests until the API server refuses them."""
     async with asyncio.timeout(seconds):
         while True:
             try:
@@ -52,13 +52,13 @@ async def until_refused(api: Api, namespace: str, *, seconds: float) -> ApiError
 
 
 @pytest.mark.cluster
-def test_starts_and_stops_without_a_trace(pytestconfig: pytest.Config) -> None:
-    """Ready in seconds; afterwards neither a process nor a file is left."""
+def test_a_control_plane_leaves_nothing_behind(pytestconfig: pytest.Config) -> None:
+    """It is ready in seconds; afterwards no process and no file is left."""
     require_programs(pytestconfig)
     started = time.monotonic()
     control_plane = ControlPlane()
     control_plane.start()
-    print(f"ready after {time.monotonic() - started:.1f} s")  # noqa: T201 - a figure worth seeing, not one to assert
+    print(f"ready after {time.monotonic() - started:.1f} s")  # noqa: T201 - a figure to see and not to assert
     programs = [control_plane.etcd.program, control_plane.api_server, control_plane.controller_manager]
     processes = [Path(f"/proc/{program.pid}") for program in programs]
     assert all(process.exists() for process in processes)
@@ -67,8 +67,8 @@ def test_starts_and_stops_without_a_trace(pytestconfig: pytest.Config) -> None:
     assert not control_plane.directory.exists()
 
 
-async def test_controllers_make_slices_of_pods(admin: Api, namespace: str) -> None:
-    """The real endpoint-slice controller follows pods through their lives."""
+async def test_controllers_write_slices_for_pods(admin: Api, namespace: str) -> None:
+    """The real endpoint-slice controller follows pods from start to end."""
     await admin.create(objects.service("web", namespace))
     await objects.run_pods(admin, namespace, PODS)
     expected = dict.fromkeys(PODS.values(), conditions())
@@ -88,7 +88,7 @@ async def test_controllers_make_slices_of_pods(admin: Api, namespace: str) -> No
 
 
 async def test_hundred_pods_in_two_families(admin: Api, namespace: str) -> None:
-    """A dual-stack Service has slices of both kinds, and a hundred pods take moments."""
+    """A dual-stack Service has slices of both families, and a hundred pods are quick."""
     await objects.ensure_node(admin)
     await admin.create(objects.service("web", namespace, ipFamilyPolicy="RequireDualStack"))
     pods = {f"web-{number}": (f"10.1.0.{number + 1}", f"fd00:1::{number + 1:x}") for number in range(100)}
@@ -98,8 +98,8 @@ async def test_hundred_pods_in_two_families(admin: Api, namespace: str) -> None:
     await until_endpoints(admin, namespace, {address: conditions() for both in pods.values() for address in both})
 
 
-async def test_slices_of_a_service_without_selector_are_the_tests_own(admin: Api, namespace: str) -> None:
-    """No controller touches what a test writes for such a Service."""
+async def test_no_controller_changes_the_slices_of_a_service_without_selector(admin: Api, namespace: str) -> None:
+    """They stay as a test writes them."""
     await admin.create(objects.service("web", namespace, selector=None))
     for addresses in (["10.1.0.1"], ["10.1.0.1", "10.1.0.2"]):
         items = [objects.endpoint(address) for address in addresses]
@@ -107,8 +107,8 @@ async def test_slices_of_a_service_without_selector_are_the_tests_own(admin: Api
         assert await endpoints(admin, namespace) == dict.fromkeys(addresses, conditions())
 
 
-async def test_role_allows_its_verbs_and_no_other(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
-    """A ServiceAccount is held to its rules; the audit log tells what it tried."""
+async def test_a_role_allows_its_verbs_and_no_other(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
+    """A ServiceAccount is limited to its rules; the audit log has its attempts."""
     mark = control_plane.audit_mark()
     token = await control_plane.service_account(namespace, "reader", READ_SLICES)
     async with control_plane.api(token) as reader:
@@ -127,8 +127,8 @@ async def test_role_allows_its_verbs_and_no_other(control_plane: ControlPlane, a
     ]
 
 
-async def test_role_may_come_from_a_manifest(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
-    """The rules of a manifest's Roles are taken; the rest of it is left alone."""
+async def test_a_role_can_be_read_from_a_manifest(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
+    """The rules of a manifest's Roles are used, the rest is ignored."""
     manifest = tmp_path / "rbac.yaml"
     documents = [{"kind": "ServiceAccount"}, {"kind": "Role", "rules": READ_SLICES}]
     manifest.write_text(yaml.safe_dump_all(documents))
@@ -136,8 +136,8 @@ async def test_role_may_come_from_a_manifest(control_plane: ControlPlane, namesp
         await reader.list("EndpointSlice", namespace)
 
 
-async def test_revoked_token_is_refused(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
-    """A token dies with the Secret that it is bound to, once the server has forgotten that it was good."""
+async def test_a_revoked_token_is_refused(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
+    """A token is invalid without its Secret, once it is no longer in the server's cache."""
     await control_plane.service_account(namespace, "reader", READ_SLICES)
     revocable = await revocable_token(admin, namespace, "reader")
     async with control_plane.api(revocable.token) as reader:
@@ -149,8 +149,10 @@ async def test_revoked_token_is_refused(control_plane: ControlPlane, admin: Api,
     print(f"refused after {time.monotonic() - revoked:.1f} s")  # noqa: T201
 
 
-async def test_unused_revoked_token_is_refused_at_once(control_plane: ControlPlane, admin: Api, namespace: str) -> None:
-    """What the server has not seen before, it cannot remember as good."""
+async def test_an_unused_revoked_token_is_refused_at_once(
+    control_plane: ControlPlane, admin: Api, namespace: str
+) -> None:
+    """Because it is not in the cache."""
     await control_plane.service_account(namespace, "reader", READ_SLICES)
     revocable = await revocable_token(admin, namespace, "reader")
     await revocable.revoke(admin)
@@ -161,7 +163,7 @@ async def test_unused_revoked_token_is_refused_at_once(control_plane: ControlPla
 
 
 async def test_data_survives_the_death_of_the_api_server(fresh_control_plane: ControlPlane) -> None:
-    """Killed, the server refuses connections; started again, it has everything, and the controllers carry on."""
+    """A killed server refuses connections; restarted, it has all objects, and the controllers continue."""
     async with fresh_control_plane.admin() as api:
         await api.create(objects.service("web", "default"))
         await objects.run_pods(api, "default", PODS)

@@ -1,4 +1,4 @@
-"""The DNS server of the cluster knows its Services. Scope: that it runs and is fed; not what DNS can say."""
+"""The DNS server of the cluster has its Services. Scope: that it runs and gets its data; not the details of DNS."""
 
 import asyncio
 import ipaddress
@@ -34,8 +34,8 @@ def addresses(server: CoreDns, name: str) -> set[str]:
     return found
 
 
-async def test_headless_service_resolves_to_its_pods(coredns: CoreDns, admin: Api, namespace: str) -> None:
-    """The pods' addresses are what the name of their headless Service stands for."""
+async def test_a_headless_service_resolves_to_its_pods(coredns: CoreDns, admin: Api, namespace: str) -> None:
+    """To the addresses of its pods."""
     pods = {"web-0": "10.2.0.1", "web-1": "10.2.0.2"}
     await admin.create(objects.service("web", namespace))
     await objects.run_pods(admin, namespace, pods)

@@ -1,6 +1,6 @@
 """The node of the tests is a real one, and leaves nothing behind.
 
-Scope: its life. What pods can do on it is in ``tests/pods``.
+Scope: its start and end. Pods on it are in ``tests/pods``.
 """
 
 import signal
@@ -28,11 +28,11 @@ spec:
 """
 
 PLACES = ("/run", "/run/netns", "/var/lib", "/var/log", "/etc/cni", "/opt/cni")
-"""Where the programs have their files on a machine that is theirs."""
+"""The default directories of the programs."""
 
 
 def traces() -> set[str]:
-    """Everything on this machine that a node could leave, but processes."""
+    """Everything on this machine that a node could leave behind, except processes."""
     found = Path("/proc/self/mounts").read_text().splitlines()
     found += subprocess.run(["ip", "-brief", "link"], check=True, capture_output=True, text=True).stdout.splitlines()
     found += subprocess.run(["ip", "route"], check=True, capture_output=True, text=True).stdout.splitlines()
@@ -41,7 +41,7 @@ def traces() -> set[str]:
     return set(found)
 
 
-def test_pod_runs_and_nothing_of_it_stays(pytestconfig: pytest.Config) -> None:
+def test_a_pod_runs_and_leaves_nothing_behind(pytestconfig: pytest.Config) -> None:
     """A pod is scheduled and started within seconds; afterwards no process, mount, device or control group is left."""
     require_node(pytestconfig)
     before = traces()
@@ -55,7 +55,7 @@ def test_pod_runs_and_nothing_of_it_stays(pytestconfig: pytest.Config) -> None:
         assert processes >= {"containerd", "containerd-shim", "kubelet", "kube-proxy", "kube-scheduler", "pause"}
         assert len(list((hierarchies()[0] / node.machine.cgroup).rglob("pod*"))) == 1
         ending = time.monotonic()
-    print(  # noqa: T201 - figures worth seeing, not ones to assert
+    print(  # noqa: T201 - figures to see and not to assert
         f"node ready after {ready - started:.1f} s, pod {run - ready:.1f} s later, "
         f"stopped within {time.monotonic() - ending:.1f} s"
     )
@@ -65,8 +65,8 @@ def test_pod_runs_and_nothing_of_it_stays(pytestconfig: pytest.Config) -> None:
     assert traces() - before == set()
 
 
-def test_killed_pytest_takes_the_machine_along(pytestconfig: pytest.Config) -> None:
-    """Without a chance to clean up, whoever started the machine leaves no process and no device of it."""
+def test_the_machine_ends_with_a_killed_pytest(pytestconfig: pytest.Config) -> None:
+    """Although it cannot clean up, no process and no device of the machine is left."""
     unless(pytestconfig, obstacle())
     script = """
 import time
@@ -90,7 +90,7 @@ time.sleep(60)
     assert not any((hierarchy / Path(directory).name).exists() for hierarchy in hierarchies())
 
 
-def test_without_root_there_is_a_sentence() -> None:
+def test_without_root_there_is_a_message() -> None:
     """It says what the node is for and what to do."""
     script = "import os; os.setuid(65534); from tests.cluster.node import obstacle; print(obstacle())"
     code = f"import tests.cluster.node; {script}"

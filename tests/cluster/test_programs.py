@@ -1,4 +1,4 @@
-"""Programs run, end when they are told to, and do not outlive the one who started them. No cluster is needed."""
+"""Programs run, end on request, and do not outlive the process that started them. No cluster is needed."""
 
 import signal
 import subprocess
@@ -19,8 +19,8 @@ def make(tmp_path: Path, script: str) -> Program:
     return Program(["sh", "-c", script], log=tmp_path / "log")
 
 
-def test_stop_insists(tmp_path: Path) -> None:
-    """A program that ignores SIGTERM is killed after the time that it was given."""
+def test_stop_kills_a_program_that_ignores_sigterm(tmp_path: Path) -> None:
+    """After the given time."""
     program = make(tmp_path, STUBBORN)
     program.start()
     program.wait_until(lambda: "ready" in program.log_tail())
@@ -30,16 +30,16 @@ def test_stop_insists(tmp_path: Path) -> None:
     assert not process.exists()
 
 
-def test_failure_to_start_tells_why(tmp_path: Path) -> None:
-    """The end of the log is in the error."""
+def test_the_error_of_a_failed_start_has_the_log(tmp_path: Path) -> None:
+    """The end of it."""
     program = make(tmp_path, "echo no such flag >&2; exit 1")
     program.start()
     with pytest.raises(ProgramFailed, match="sh ended while starting:\nno such flag"):
         program.wait_until(lambda: False)
 
 
-def test_slow_start_is_a_failure(tmp_path: Path) -> None:
-    """What is not ready in time is ended."""
+def test_a_slow_start_is_a_failure(tmp_path: Path) -> None:
+    """A program that is not ready in time is stopped."""
     program = make(tmp_path, "echo loading; sleep 60")
     program.start()
     with pytest.raises(ProgramFailed, match="not ready within 0 s:\nloading"):
@@ -47,8 +47,8 @@ def test_slow_start_is_a_failure(tmp_path: Path) -> None:
     assert program.pid is None
 
 
-def test_programs_die_with_the_interpreter(tmp_path: Path) -> None:
-    """Killed without a chance to clean up, the one who started a program takes it along."""
+def test_programs_end_with_the_interpreter(tmp_path: Path) -> None:
+    """Even if the interpreter is killed and cannot clean up."""
     script = f"""
 import pathlib, time
 from tests.cluster.programs import Program
@@ -67,18 +67,20 @@ time.sleep(60)
     deadline = time.monotonic() + 10
     while process.exists() and " Z " not in process.read_text() and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert not process.exists() or " Z " in process.read_text()  # a zombie waits for whoever adopted it
+    assert not process.exists() or " Z " in process.read_text()  # a zombie waits for its new parent
 
 
-def test_missing_programs_are_told_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line says what is not there and which command changes that."""
+def test_missing_programs_are_reported_with_the_command_that_builds_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one line."""
     monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert binaries.missing(["etcd", "coredns"]) == f"not built yet: etcd, coredns (to build them: {ENABLE})"
 
 
 def test_assets_of_envtest_take_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What KUBEBUILDER_ASSETS has is used; what it must have and has not is its fault."""
+    """The programs in KUBEBUILDER_ASSETS are used; a missing one is reported as an error of that directory."""
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "etcd").touch()

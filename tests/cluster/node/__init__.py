@@ -1,7 +1,7 @@
 """A real node: scheduler, containerd, kubelet and kube-proxy on a machine of their own, beside the control plane.
 
-What starts a pod here, kills it, limits its memory and gives it an address is what does so in any cluster. Only root
-can have it; for everybody else ``obstacle`` has the sentence.
+Pods are started, killed, limited in memory and given addresses by the same programs as in any cluster. It needs root;
+without it, ``obstacle`` has the message.
 """
 
 from tests.cluster.node.node import NODE_PROGRAMS, Node, obstacle, running

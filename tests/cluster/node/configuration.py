@@ -1,4 +1,4 @@
-"""How the node's programs are set up: pure text, each with the reason for what is not a default."""
+"""The configuration of the node's programs: pure text, with the reason for every value that is not the default."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ DNS_SERVICE = "10.0.0.10"
 """The address of the Service ``kube-dns``, which is in every pod's resolv.conf."""
 
 PAUSE = "registry.k8s.io/pause:3.10.1"
-"""The image of the container that holds a pod's namespaces. Ours is made here, under the name that is usual."""
+"""The image of the container that holds a pod's namespaces. It is built here, under the usual name."""
 
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 NETWORKS = "/var/lib/networks"
@@ -22,7 +22,7 @@ def containerd(plugins: Path) -> str:
     Args:
         plugins: The directory of the CNI plugins.
     """
-    # restrict_oom_score_adj: without CAP_SYS_RESOURCE nobody may lower a score, and the sandbox would die of trying.
+    # restrict_oom_score_adj: without CAP_SYS_RESOURCE a score cannot be lowered, and the sandbox would fail to start.
     return f"""
 version = 3
 
@@ -48,7 +48,7 @@ SystemdCgroup = false
 
 
 def network(addresses: Addresses) -> str:
-    """The pods' network: a bridge, without address translation, since whoever may answer has a route back."""
+    """The pods' network: a bridge without address translation, because there is a route back to it."""
     ranges = [[{"subnet": addresses.pods}]]
     bridge = {
         "type": "bridge",
@@ -75,7 +75,7 @@ def kubelet(addresses: Addresses, cgroup: str, resolv_conf: Path) -> str:
             "clusterDNS": [DNS_SERVICE],
             "clusterDomain": "cluster.local",
             "containerRuntimeEndpoint": f"unix://{CONTAINERD_SOCKET}",
-            # The machine is ours only in part: what its disks and memory look like is no reason to evict anybody.
+            # The machine is shared, so that the state of its disks and memory is no reason to evict pods.
             "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
             "imageGCHighThresholdPercent": 100,
             "failCgroupV1": False,

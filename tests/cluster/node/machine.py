@@ -1,8 +1,8 @@
-"""A machine on this machine: processes, mounts and a network of its own, which one process holds together.
+"""A machine on this machine: processes, mounts and a network of its own, all held by one process.
 
-Whatever runs in it shares that process's PID, mount and network namespaces. When the process ends, even because pytest
-was killed, the kernel kills everything in there, shims and containers included, and takes the mounts and the wire with
-it. What it does not take, the control groups and the directory, ``stop`` removes.
+Everything in it shares the PID, mount and network namespaces of that process. When the process ends, even because
+pytest was killed, the kernel kills everything in them, shims and containers included, and removes the mounts and the
+network link. ``stop`` removes the rest: the control groups and the directory.
 
 The machine has /run, /var/lib and /var/log to itself, so that programs can have their default places.
 """
@@ -21,10 +21,10 @@ from pathlib import Path
 from tests.cluster.programs import POLL, Program
 
 TOOLS = ("ip", "mount", "nft", "nsenter", "runc", "unshare")
-"""What it takes; runc and nft are for those who run in it."""
+"""The required programs; runc and nft are for the programs in it."""
 
 SUBNETS = 256
-"""How many machines there can be at once; one is enough for a run of the tests, but several runs may coincide."""
+"""How many machines can exist at once; a run of the tests needs one, but there may be several runs."""
 
 FIRST_PROCESS = """
 set -e
@@ -40,7 +40,7 @@ wait
 """It also buries the processes whose parents have died, as ``wait`` does."""
 
 GONE_SECONDS = 10.0
-"""The kernel's time to end a few hundred processes."""
+"""Seconds for the kernel to end a few hundred processes."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Addresses:
 
     @property
     def device(self) -> str:
-        """This machine's end of the wire."""
+        """This machine's end of the network link."""
         return f"node{self.number}"
 
     @property
@@ -99,7 +99,7 @@ class Machine:
         return ("nsenter", f"--target={self._first}", "--pid", "--mount", "--net", "--")
 
     def start(self) -> None:
-        """Make it; its network is up when this returns."""
+        """Create it, and return when its network is up."""
         self._holder.start()
         self._holder.wait_until((self.directory / "up").exists)
         self._namespace = str(Path(f"/proc/{self._first}/ns/pid").readlink())
@@ -125,10 +125,10 @@ class Machine:
         shutil.rmtree(directory, ignore_errors=True)
 
     def run(self, *command: str | Path, given: bytes = b"") -> str:
-        """Run a command in the machine; what it prints.
+        """Run a command in the machine, and return its output.
 
         Raises:
-            RuntimeError: with what it says, when it fails.
+            RuntimeError: with its output, if it fails.
         """
         ran = subprocess.run([*self.within, *command], check=False, capture_output=True, input=given)
         if ran.returncode:
@@ -152,15 +152,15 @@ class Machine:
         return int(children[0])
 
     def _holds(self, process: Path) -> bool:
-        """Whether that is one of its processes; those of a container have a PID namespace of their own below it."""
+        """Whether it is one of the machine's processes; those of a container have a PID namespace below its own."""
         try:
             namespace = str((process / "ns" / "pid").readlink())
             return namespace == self._namespace or f"/{self.cgroup}/" in (process / "cgroup").read_text()
-        except OSError:  # it has just ended
+        except OSError:  # the process has just ended
             return False
 
     def _connect(self) -> None:
-        """Lay the wire to the first subnet that no other machine has."""
+        """Create the network link, in the first subnet that no other machine uses."""
         for attempt in range(SUBNETS):
             addresses = Addresses((os.getpid() + attempt) % SUBNETS)
             try:
@@ -188,8 +188,7 @@ def hierarchies() -> list[Path]:
 def delegate(root: Path) -> None:
     """With version 2, let the groups below the root have all controllers, as the kubelet demands of its group.
 
-    They keep them, as they would after any container runtime. Who may not do that gets to know from the kubelet which
-    controller it lacks.
+    They keep them, as after any container runtime. Where that is not allowed, the kubelet reports the missing one.
     """
     switch = root / "cgroup.subtree_control"
     if not switch.exists():
@@ -209,7 +208,7 @@ def remove_cgroups(root: Path) -> None:
             except OSError as error:
                 if error.errno != errno.EBUSY or time.monotonic() > deadline:
                     raise
-                time.sleep(POLL)  # a dead process leaves its group a moment after it has left /proc
+                time.sleep(POLL)  # a dead process leaves its group a moment after /proc
             else:
                 break
 

@@ -1,4 +1,4 @@
-"""The node: what runs on the machine, in which order, and how a test gets at it."""
+"""The node: what runs on the machine, in which order, and how a test uses it."""
 
 import functools
 import json
@@ -22,14 +22,14 @@ NODE_PROGRAMS = (
     *("bridge", "host-local", "loopback", "portmap"),
     *("kube-proxy", "kube-scheduler", "kubelet", "kubectl", "coredns"),
 )
-"""What it takes besides the control plane's programs."""
+"""The required programs besides those of the control plane."""
 
 NODE_CONTROLLERS = (*CONTROLLERS, "node-lifecycle-controller", "pod-garbage-collector-controller")
-"""Without node-lifecycle the taint not-ready would never go."""
+"""Without node-lifecycle the taint not-ready would never be removed."""
 
 
 def obstacle() -> str | None:
-    """Why there can be no node here, and what to do about it; None if there can be one."""
+    """Why a node cannot run here, and what to do; None if it can."""
     if os.geteuid() != 0:
         return "a node needs root, for namespaces and control groups: run pytest as root"
     absent = [tool for tool in TOOLS if shutil.which(tool) is None]
@@ -91,7 +91,7 @@ class Node:
             raise
 
     def stop(self) -> None:
-        """End everything, without ceremony, and remove every trace."""
+        """Kill everything and remove every trace."""
         for program in reversed(self._programs.values()):
             program.kill()
         self.machine.stop()
@@ -101,21 +101,21 @@ class Node:
             self._control_plane.stop()
 
     def ctr(self, *arguments: str | Path) -> str:
-        """Run containerd's own client on the containers and images of Kubernetes; what it prints."""
+        """Run containerd's client on the containers and images of Kubernetes, and return its output."""
         return self.machine.run(*self._ctr, *arguments)
 
     def events(self, log: Path) -> Program:
-        """The program, still to be started, that writes down what happens to containers, to the nanosecond."""
+        """A program, not started yet, that records the events of containers with nanoseconds."""
         return Program([*self._ctr, "events"], log=log, within=self.machine.within)
 
     def load(self, archive: Path, name: str = "", *more: str) -> None:
-        """Import the archive of an image; the image of that name gets the further ones, too."""
+        """Import the archive of an image, and give the image the further names."""
         self.ctr("images", "import", "--local", archive)
         if more:
             self.ctr("images", "tag", "--force", "--local", name, *more)
 
     def log(self, name: str) -> Path:
-        """What the program of that name has written."""
+        """The log of the program of that name."""
         return self.machine.directory / f"{name}.log"
 
     @property

@@ -55,16 +55,23 @@ def unknown_arguments(words: Sequence[str], flags: Iterable[str]) -> list[str]:
         flags: that are known.
     """
     return [
-        unknown("argument", word.partition("=")[0] if word.startswith("-") else word, flags)
+        unknown("argument", word.partition("=")[0] if word.startswith("-") else word, flags, "--")
         for before, word in pairwise(["", *words])
         if word.startswith("-") or not before.startswith("-")
     ]
 
 
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """The message about a *name* that is not one of the *known* ones, with the closest of them."""
-    close = get_close_matches(name, sorted(known), n=1)
-    return f"unknown {what} {name}; did you mean {close[0]}?" if close else f"unknown {what} {name}."
+def unknown(what: str, name: str, known: Iterable[str], prefix: str = "") -> str:
+    """The message about a *name* that is not one of the *known* ones, with the closest of them.
+
+    Args:
+        what: the name is of.
+        name: that was given.
+        known: that could have been meant.
+        prefix: of every known name; it makes no name closer to another.
+    """
+    close = get_close_matches(name.removeprefix(prefix), [one.removeprefix(prefix) for one in known])
+    return f"unknown {what} {name}; did you mean {prefix}{close[0]}?" if close else f"unknown {what} {name}."
 
 
 def from_environment(environ: Mapping[str, str]) -> Inputs:
@@ -77,7 +84,7 @@ def from_environment(environ: Mapping[str, str]) -> Inputs:
         if not name.startswith(PREFIX) or name == CONFIG_VARIABLE or _is_service_link(name, text, option):
             continue
         if option is None:
-            problems.append(unknown("variable", name, {*known, CONFIG_VARIABLE}))
+            problems.append(unknown("variable", name, {*known, CONFIG_VARIABLE}, PREFIX))
         elif text:
             texts[option.name] = Given(name, [text])
     return texts, problems

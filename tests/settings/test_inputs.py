@@ -20,6 +20,10 @@ if TYPE_CHECKING:
         (["--sevice", "app"], ["unknown argument --sevice; did you mean --service?"]),
         (["--sevice=app"], ["unknown argument --sevice; did you mean --service?"]),
         (["app"], ["unknown argument app."]),
+        (["service"], ["unknown argument service; did you mean --service?"]),
+        (["--a"], ["unknown argument --a."]),
+        (["a=b"], ["unknown argument a=b."]),
+        (["--x", "--y", "z"], ["unknown argument --x.", "unknown argument --y."]),
         (["--x", "a", "b"], ["unknown argument --x.", "unknown argument b."]),
     ],
 )
@@ -48,6 +52,16 @@ def test_only_variables_with_the_prefix_are_read() -> None:
     """And of these, an empty one is not set."""
     environ = {"HOME": "/", "KUBERNETES_SERVICE_HOST": "10.0.0.1", "SERVICE": "x", "MEMBERSHIP_SERVICE": ""}
     assert parse(MINIMAL, environ) == parse(MINIMAL, {})
+
+
+def test_unknown_variables_are_reported_in_the_order_of_their_names() -> None:
+    """Whatever the order of the environment."""
+    found = problems(environ={"MEMBERSHIP_Z": "1", "MEMBERSHIP_CONFGI": "1", "MEMBERSHIP_A": "1"})
+    assert found == [
+        "unknown variable MEMBERSHIP_A.",
+        "unknown variable MEMBERSHIP_CONFGI; did you mean MEMBERSHIP_CONFIG?",
+        "unknown variable MEMBERSHIP_Z.",
+    ]
 
 
 @pytest.mark.parametrize("text", ["off", "on", "no", "1e3", "010", "0x10", "2026-11-21", "1:30", "1_000", ".5", "NaN"])

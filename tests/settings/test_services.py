@@ -14,6 +14,7 @@ from sidecar.settings.services import resolved
         ("app", "prod", [("prod", "app")]),
         ("b a.x a", "prod", [("prod", "a"), ("prod", "b"), ("x", "a")]),
         ("app app.prod", "prod", [("prod", "app")]),
+        ("h g f e d c b a", "x", [("x", name) for name in "abcdefgh"]),
         ("app.* app.default", "prod", [("*", "app")]),
         ("app.default app app.*", "prod", [("*", "app")]),
         ("app app.default", "*", [("*", "app")]),

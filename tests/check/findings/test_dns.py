@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from sidecar.check.findings import dns
+from sidecar.sources.dns.records import Record
 from tests.check.findings.given import ANSWERED, NXDOMAIN, UNKNOWN
 
 if TYPE_CHECKING:
@@ -60,3 +62,10 @@ def test_a_cluster_ip_is_not_a_member(source: str, level: str) -> None:
         "DNS returns the cluster IP 10.0.0.1 instead of the members' addresses.",
     )
     assert finding.remedy == "Create a Service with clusterIP: None, and use that one."
+
+
+def test_a_member_may_have_the_address_of_the_cluster_ip() -> None:
+    """As long as there is another one, it is not the answer of a Service that is not headless."""
+    two = msgspec.structs.replace(ANSWERED, records=(*ANSWERED.records, Record("10.0.0.2", ("10.0.0.2",))))
+    finding = dns.judge("prod/app", {"A": two}, source="dns", cluster_ip="10.0.0.1")
+    assert (finding.level, finding.message) == ("ok", "DNS returns 2 records.")

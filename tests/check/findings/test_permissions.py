@@ -27,7 +27,13 @@ from tests.check.findings.given import ACCOUNT
 )
 def test_a_source_needs_one_permission_per_namespace(source: str, permissions: list[Permission]) -> None:
     """Endpoints by their names; DNS needs none."""
-    assert needed(source, [("a", "y"), ("b", "x"), ("a", "x")]) == permissions
+    assert needed(source, [("b", "x"), ("a", "y"), ("a", "x")]) == permissions
+
+
+def test_objects_are_named_in_order() -> None:
+    """The Role that is printed does not depend on the order of the options."""
+    (permission,) = needed("endpoints", [("a", name) for name in "hgfedcba"])
+    assert permission.names == tuple("abcdefgh")
 
 
 def test_all_namespaces_are_a_permission_of_their_own() -> None:
@@ -59,6 +65,12 @@ def test_every_verb_is_asked_for_on_every_object() -> None:
             }
         },
     }
+
+
+def test_without_certain_objects_every_verb_is_asked_for_once() -> None:
+    """It is about all of them."""
+    permission = Permission("", "pods", "a")
+    assert [(question.verb, question.name) for question in questions(permission)] == [("list", ""), ("watch", "")]
 
 
 def test_an_answer_without_permission_is_a_no() -> None:

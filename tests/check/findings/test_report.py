@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 PORT = ServicePort(name="cluster", port=80, target_port=5701)
 REFUSED = SourceError("forbidden", "The API server forbids it.")
 LIST = Question(SLICES, "list")
+ENDPOINTS = Permission("", "endpoints", "prod", ("app",))
+AUTO = REQUIREMENTS._replace(source="auto")
 NOBODY = Answers("https://api", ACCOUNT, {}, {}, {})
 """Nothing was asked."""
 
@@ -61,6 +63,7 @@ def test_what_may_not_be_seen_is_skipped() -> None:
         ),
         ("ok", "members prod/app", "2 members, 2 of them ready, on port 5701."),
     ]
+    assert reported(answers._replace(user=""))[2][2] == "Not checked, because this user may not get services."
     unlisted = answers._replace(services={}, seen={"prod/app": REFUSED})
     assert reported(unlisted)[-1] == ("error", "members prod/app", "The API server forbids it.")
 
@@ -92,6 +95,24 @@ def test_a_missing_permission_is_reported_once() -> None:
         ("error", "permissions endpointslices.discovery.k8s.io in prod"),
         ("skipped", "members prod/app"),
     ]
+
+
+def test_a_refused_list_without_a_missing_permission_is_an_error() -> None:
+    """Something else refuses it, and no other finding says so."""
+    answers = NOBODY._replace(denied={SLICES: ()}, seen={"prod/app": REFUSED})
+    assert reported(answers)[-1] == ("error", "members prod/app", "The API server forbids it.")
+
+
+def test_one_missing_permission_among_several_explains_the_refused_list() -> None:
+    """The others do not matter."""
+    answers = NOBODY._replace(denied={SLICES: [LIST], ENDPOINTS: ()}, seen={"prod/app": REFUSED})
+    assert reported(answers, AUTO)[-1][0] == "skipped"
+
+
+def test_a_service_is_judged_although_its_members_may_not_be_listed() -> None:
+    """As one without members."""
+    answers = NOBODY._replace(services={"prod/app": Service(Spec())}, seen={"prod/app": REFUSED})
+    assert ("error", "service prod/app") in [finding[:2] for finding in reported(answers)]
 
 
 def test_a_problem_of_a_port_is_reported_once() -> None:
@@ -155,9 +176,6 @@ def test_dns_is_judged_beside_the_members() -> None:
 
 # --- What --source auto uses instead
 
-ENDPOINTS = Permission("", "endpoints", "prod", ("app",))
-AUTO = REQUIREMENTS._replace(source="auto")
-
 
 @pytest.mark.parametrize(
     ("endpoints", "outcome", "level", "instead"),
@@ -181,6 +199,20 @@ def test_a_missing_permission_is_a_warning_while_another_source_works(
     assert finding.manifest == roles.role(SLICES, ACCOUNT)
 
 
+def test_a_source_that_works_in_one_namespace_only_does_not_take_over() -> None:
+    """Members of the other one would be missing."""
+    other = Permission("", "endpoints", "other", ("app",))
+    answers = NOBODY._replace(denied={SLICES: [LIST], ENDPOINTS: (), other: [Question(other, "list", "app")]})
+    assert reported(answers, AUTO)[1][0] == "error"
+
+
+def test_a_chosen_source_has_no_other_in_its_place() -> None:
+    """Only auto falls back to DNS."""
+    answers = NOBODY._replace(denied={SLICES: [LIST]})
+    found = findings(Facts((), answers, {"prod/app": {"A": ANSWERED}}), REQUIREMENTS, "auto")
+    assert (found[1].level, found[1].message) == ("error", f"{WHO} may not list endpointslices.")
+
+
 def test_the_second_source_is_not_mentioned_while_the_first_works() -> None:
     """Nobody needs to grant it."""
     answers = NOBODY._replace(denied={SLICES: (), ENDPOINTS: [Question(ENDPOINTS, "list", "app")]})
@@ -202,6 +234,13 @@ def test_an_unavailable_api_server_is_a_warning_where_dns_takes_over(
     """If it does, and if it answers."""
     found = findings(Facts((), "It is away.", {"prod/app": {"A": outcome}}), requirements, "auto")
     assert (found[0].level, found[0].subject) == (level, "api")
+
+
+@pytest.mark.parametrize("outcomes", [{}, {"prod/app": {"A": ANSWERED}, "prod/web": {"A": NXDOMAIN}}])
+def test_dns_takes_over_only_if_it_answers_for_every_service(outcomes: dict[str, dict[str, Outcome]]) -> None:
+    """And if there is a Service to ask for."""
+    found = findings(Facts((), "It is away.", outcomes), AUTO, "auto")
+    assert (found[0].level, found[0].subject) == ("error", "api")
 
 
 @pytest.mark.parametrize(

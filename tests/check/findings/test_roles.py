@@ -36,9 +36,13 @@ def test_the_role_is_for_the_account_that_asked() -> None:
 
 def test_all_namespaces_take_a_cluster_role() -> None:
     """And its binding."""
-    documents = list(yaml.safe_load_all(roles.role(Permission("", "pods", ""), ACCOUNT)))
+    permission = Permission("", "pods", "")
+    documents = list(yaml.safe_load_all(roles.role(permission, ACCOUNT)))
     assert [document["kind"] for document in documents] == ["ClusterRole", "ClusterRoleBinding"]
+    assert documents[0]["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
     assert all("namespace" not in document["metadata"] for document in documents)
+    finding = roles.judge(permission, [Question(permission, "list")], ACCOUNT)
+    assert finding.remedy == "Apply the ClusterRole and the ClusterRoleBinding that are printed with this report."
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,19 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from sidecar.check.findings import dns
 from sidecar.formats import samples
 from sidecar.observability.metrics import Metrics
 from sidecar.settings.options import SECTIONS
+from sidecar.sources.dns.records import Absent
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -72,6 +77,21 @@ def test_the_samples_are_what_the_formats_write(language: str, form: str) -> Non
     (block,) = re.findall(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     assert block in samples.sample(form)
     assert len(block.splitlines()) <= 8
+
+
+def test_the_report_of_check_is_what_is_printed() -> None:
+    """The sample, but for what a DNS server says."""
+    text = README.read_text(encoding="utf-8")
+    (block,) = re.findall(r"^    (\$ membership-sidecar check .*(?:\n    .*)*)", text, re.MULTILINE)
+    command, *sample = block.splitlines()
+    words = [sys.executable, "-m", "sidecar", *command.split()[2:]]
+    environment = {"PATH": os.environ["PATH"], "HOME": "/home/me"}
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    printed = done.stdout.splitlines()
+    assert [line.strip() for line in sample[:3]] == printed[:3]
+    unresolved = dns.judge("default/app", {"A": Absent(name="app", code="NXDOMAIN", ttl=5)}, source="auto")
+    assert sample[3].strip() == unresolved.line
 
 
 def test_ci_runs_the_same_test_command() -> None:

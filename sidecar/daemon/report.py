@@ -57,7 +57,7 @@ def _sources(parts: Parts, now: float) -> tuple[SourceStatus, ...]:
             synced=scopes[source.scope].synced,
             resource_version=scopes[source.scope].resource_version,
             failing=scopes[source.scope].failing,
-            idle_seconds=round(now - source.active_at, 3),
+            idle_seconds=round(now - source.heard_at, 3),
             inactive_seconds=round(now - source.active_at, 3),
         )
         for source in parts.failover.sources

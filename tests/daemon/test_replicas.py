@@ -122,8 +122,8 @@ CONFIG = owner("DeploymentConfig", "app", "apps.openshift.io/v1")
         ),
     ],
 )
-async def test_the_highest_controller_says_it(controllers: dict[str, Json], number: int) -> None:
-    """And nothing is read but the chain to it, for each object takes a right."""
+async def test_the_topmost_controller_decides(controllers: dict[str, Json], number: int) -> None:
+    """Nothing else is read but the chain to it, because each object needs a permission."""
     server = Objects(controllers)
     assert await desired_replicas(server, NAMESPACE, "app-0") == number
     assert server.read_paths == list(controllers)
@@ -176,24 +176,24 @@ SETS = f"{APPS}/replicasets/app-5d4f"
         pytest.param({POD: SourceError("timeout", "It is slow.")}, "timeout", "It is slow.", id="any other failure"),
     ],
 )
-async def test_what_is_not_known_is_said(objects: dict[str, Json], reason: str, message: str) -> None:
-    """With the verb and the resource to grant where that is the remedy, and with the other remedy in any case."""
+async def test_an_unknown_number_is_reported(objects: dict[str, Json], reason: str, message: str) -> None:
+    """With the verb and the resource to grant if that is the remedy, and with the other remedy in any case."""
     with pytest.raises(SourceError) as caught:
         await desired_replicas(Objects(objects), NAMESPACE, "app-0")
     assert caught.value.reason == reason
     assert caught.value.message == f"The desired number of replicas is unknown: {message} {ENDING}"
 
 
-async def test_a_server_may_ask_for_patience() -> None:
-    """The seconds survive the translation."""
+async def test_a_retry_after_is_passed_on() -> None:
+    """The caller waits as long."""
     with pytest.raises(SourceError) as caught:
         await desired_replicas(Objects({POD: SourceError("too_many_requests", "Later.", 7)}), NAMESPACE, "app-0")
     assert caught.value.retry_after == 7
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{}", encoded(an_object(spec={"replicas": "3"}))])
-async def test_what_is_no_object_is_malformed(body: bytes) -> None:
-    """A proxy may say anything with 200."""
+async def test_a_response_that_is_not_an_object_is_malformed(body: bytes) -> None:
+    """A proxy may answer anything with 200."""
     with pytest.raises(SourceError) as caught:
         await desired_replicas(Objects({POD: body}), NAMESPACE, "app-0")
     assert caught.value.reason == "malformed"

@@ -42,7 +42,7 @@ class Script:
         self._late = late
 
     async def ask(self, name: str, kind: str, *, once: bool = False) -> Outcome:
-        """As ``Resolver.ask``."""
+        """The whole response."""
         assert once is (kind == "PTR")
         self.asked.append(Asked(asyncio.get_running_loop().time(), name, kind))
         self.asking += 1

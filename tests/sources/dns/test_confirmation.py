@@ -53,8 +53,8 @@ def test_the_zone_is_in_the_search_list(search: list[str], zone: str) -> None:
         ("10-0-0-1", "10.0.0.2", "10-0-0-1"),
     ],
 )
-def test_a_label_made_of_the_address_is_no_hostname(label: str, address: str, host: str) -> None:
-    """However much another one looks like an address."""
+def test_a_label_made_from_the_address_is_not_a_hostname(label: str, address: str, host: str) -> None:
+    """Even if another label looks like an address."""
     assert host_of(f"{label}.{NAME}", [address]) == host
 
 
@@ -67,7 +67,7 @@ def address_records(*addresses: str) -> tuple[Record, ...]:
 
 
 def test_an_address_is_a_ready_member_without_a_name() -> None:
-    """Its port is the given number, and it is self if the address is one's own."""
+    """Its port is the given number, and it is self if the address belongs to the sidecar's own pod."""
     members = WANTED.report("o", address_records("10.0.0.1", "10.0.0.2")).members
     told = [(m.name, m.address, m.port, m.ready, m.serving, m.terminating, m.is_self) for m in members.values()]
     assert sorted(told) == [
@@ -88,8 +88,8 @@ def test_a_hostname_joins_the_addresses_of_both_families(family: str, address: s
     assert member.addresses == ("10.0.0.2", "fd00::2")
 
 
-def test_pods_that_share_a_hostname_stay_apart() -> None:
-    """Each is its address, and none is lost."""
+def test_pods_that_share_a_hostname_are_separate_members() -> None:
+    """Each is known by its address, and none is lost."""
     report = WANTED.report("o", [Record(f"same.{NAME}", ("10.0.0.1", "10.0.0.3"), 8080)])
     assert sorted((m.name, m.hostname, m.address) for m in report.members.values()) == [
         ("", "same", "10.0.0.1"),
@@ -97,15 +97,15 @@ def test_pods_that_share_a_hostname_stay_apart() -> None:
     ]
 
 
-def test_of_two_ports_of_one_target_the_lower_counts() -> None:
+def test_of_two_ports_of_one_target_the_lower_one_is_used() -> None:
     """Whatever their order."""
     both = [Record(f"web-0.{NAME}", ("10.0.0.1",), port) for port in (8081, 8080)]
     for records in (both, both[::-1]):
         assert [member.port for member in WANTED.report("o", records).members.values()] == [8080]
 
 
-def test_a_target_without_a_hostname_is_its_address() -> None:
-    """As CoreDNS writes it."""
+def test_a_target_without_a_hostname_is_known_by_its_address() -> None:
+    """With the label that CoreDNS makes from it."""
     report = WANTED.report("o", [Record(f"10-0-0-1.{NAME}", ("10.0.0.1",), 8080)])
     assert [(m.name, m.hostname, m.address) for m in report.members.values()] == [("", "", "10.0.0.1")]
 
@@ -120,7 +120,7 @@ _SRV = st.builds(
 
 @given(st.lists(_SRV, max_size=8), st.randoms(use_true_random=False))
 def test_the_order_of_the_records_does_not_matter(records: list[Record], jitter: random.Random) -> None:
-    """Nor how often one is there."""
+    """Nor how often a record is repeated."""
     shuffled = records + records[:2]
     jitter.shuffle(shuffled)
     assert WANTED.report("o", shuffled) == WANTED.report("o", records)
@@ -147,8 +147,8 @@ def test_records_are_believed_at_once() -> None:
 
 
 @pytest.mark.parametrize("first", [(A,), ()], ids=["after records", "as the first answer"])
-def test_an_absence_takes_three_answers_and_the_negative_ttl(first: tuple[Answered, ...]) -> None:
-    """Three within the time that a cache may repeat the first are not enough."""
+def test_an_absence_needs_three_answers_and_the_negative_ttl(first: tuple[Answered, ...]) -> None:
+    """Three answers within the time that a cache may repeat the first one are not enough."""
     before = A.records if first else None
     start: list[tuple[float, Outcome]] = [(0.0, outcome) for outcome in first]
     said = [True] * len(first)
@@ -158,22 +158,22 @@ def test_an_absence_takes_three_answers_and_the_negative_ttl(first: tuple[Answer
 
 
 @pytest.mark.parametrize("between", [A, AWAY])
-def test_anything_between_starts_the_row_anew(between: Outcome) -> None:
-    """Three in a row are three in a row."""
+def test_any_other_outcome_restarts_the_count(between: Outcome) -> None:
+    """The three answers must come in a row."""
     row = [(10.0 * number, GONE) for number in (1, 2)]
     certain, records = believe((0, A), *row, (30, between), (40, GONE), (50, GONE))
     assert certain[4:] == [False, False]
     assert records == A.records
 
 
-def test_a_negative_ttl_of_a_day_does_not_hold_for_a_day() -> None:
-    """Some zone's SOA says so."""
+def test_a_negative_ttl_of_a_day_is_capped() -> None:
+    """Some zones have one in their SOA."""
     day = Absent(name=NAME, code="NXDOMAIN", ttl=86_400)
     certain, records = believe((0, A), (1, day), (31, day), (300, day), (302, day))
     assert (certain, records) == ([True, False, False, False, True], ())
 
 
-def test_a_family_that_the_service_does_not_have_is_no_doubt() -> None:
+def test_a_family_that_the_service_does_not_have_needs_no_confirmation() -> None:
     """An IPv4 cluster answers AAAA with NODATA from the first moment."""
     belief = ConfirmedRecords(["A", "AAAA"], ConfirmationPolicy())
     nodata = Absent(name=NAME, code="NODATA", ttl=5.0)
@@ -181,8 +181,8 @@ def test_a_family_that_the_service_does_not_have_is_no_doubt() -> None:
     assert belief.records == {"A": A.records, "AAAA": ()}
 
 
-def test_a_family_that_had_members_is_confirmed_like_a_name() -> None:
-    """Even while the other one answers."""
+def test_a_family_that_had_members_needs_confirmation() -> None:
+    """Even while the other one has records."""
     belief = ConfirmedRecords(["A", "AAAA"], ConfirmationPolicy())
     both = Answered(name=NAME, records=address_records("fd00::1"), ttl=5.0)
     assert belief.take({"A": A, "AAAA": both}, 0.0) is None
@@ -195,8 +195,8 @@ def test_a_family_that_had_members_is_confirmed_like_a_name() -> None:
 @pytest.mark.parametrize(
     ("code", "advice"), [("NXDOMAIN", "is misspelt or has no ready pod"), ("NODATA", "check the Service's ipFamilies")]
 )
-def test_an_absence_at_first_says_what_to_look_at(code: str, advice: str) -> None:
-    """A name that is there without addresses is another mistake than a name that is not."""
+def test_the_message_for_a_first_absence_says_what_to_check(code: str, advice: str) -> None:
+    """A name without addresses is a different mistake from a name that does not exist."""
     doubt = ConfirmedRecords(["A"], ConfirmationPolicy()).take({"A": Absent(name=NAME, code=code, ttl=5.0)}, 0.0)
     assert doubt
     assert doubt.reason == "absent"
@@ -204,8 +204,8 @@ def test_an_absence_at_first_says_what_to_look_at(code: str, advice: str) -> Non
     assert advice in doubt.message
 
 
-def test_a_failure_explains_more_than_an_absence() -> None:
-    """Of two doubts the failure is told."""
+def test_a_failure_is_reported_before_an_absence() -> None:
+    """It explains more."""
     belief = ConfirmedRecords(["A", "AAAA"], ConfirmationPolicy())
     assert belief.take({"A": GONE, "AAAA": AWAY}, 0.0) == AWAY
     assert not belief.complete
@@ -227,8 +227,8 @@ _HISTORY = st.lists(st.tuples(st.sampled_from([0.5, 2.0, 5.0, 30.0]), _OUTCOMES)
 
 
 @given(_HISTORY)
-def test_an_empty_set_always_has_its_confirmations(history: list[tuple[float, Outcome]]) -> None:
-    """Whatever came before: the last three were absences, and the row is older than its first may be cached."""
+def test_an_empty_set_is_always_confirmed(history: list[tuple[float, Outcome]]) -> None:
+    """Whatever came before: the last three answers were absences, and no cache can still repeat the first of them."""
     belief, now = ConfirmedRecords(["A"], ConfirmationPolicy()), 0.0
     row: list[tuple[float, Absent]] = []
     for wait, outcome in history:
@@ -246,7 +246,7 @@ def test_an_empty_set_always_has_its_confirmations(history: list[tuple[float, Ou
 
 
 @given(_HISTORY)
-def test_every_doubt_about_an_absence_ends(history: list[tuple[float, Outcome]]) -> None:
+def test_every_lasting_absence_is_confirmed_in_the_end(history: list[tuple[float, Outcome]]) -> None:
     """However it began, ten minutes of absence are believed."""
     belief, now = ConfirmedRecords(["A"], ConfirmationPolicy()), 0.0
     for wait, outcome in history:

@@ -46,8 +46,8 @@ async def test_only_the_wanted_family_is_asked_for(family: str, kinds: list[str]
     assert listed.resource_version == ""
 
 
-async def test_a_named_port_is_asked_for_as_srv_alone() -> None:
-    """If the addresses come with it."""
+async def test_a_named_port_needs_only_the_srv_question() -> None:
+    """If the addresses come with the answer."""
     resolver = Script({(PORT, "SRV"): [targets(Record(f"web-0.{SERVICE}{ZONE}", ("10.0.0.1",), 8080))]})
     (listed,) = await told(poll(resolver, port="http"), 1)
     assert resolver.questions == [(PORT, "SRV")]
@@ -56,8 +56,8 @@ async def test_a_named_port_is_asked_for_as_srv_alone() -> None:
     assert (member.name, member.address, member.port) == ("web-0", "10.0.0.1", 8080)
 
 
-async def test_targets_without_addresses_are_found_by_the_services_own_or_one_by_one() -> None:
-    """One question for those that are made of an address, one more for a hostname."""
+async def test_targets_without_addresses_are_looked_up() -> None:
+    """Those whose label is made from an address all at once, those with a hostname one by one."""
     bare = [Record(f"{label}.{SERVICE}{ZONE}", (), 8080) for label in ("10-0-0-1", "fd00--1", "web-0")]
     resolver = Script(
         {
@@ -80,8 +80,8 @@ async def test_targets_without_addresses_are_found_by_the_services_own_or_one_by
     assert resolver.questions[3:] == [(bare[2].value, "A"), (bare[2].value, "AAAA")]
 
 
-async def test_a_target_of_the_other_family_is_no_member() -> None:
-    """It is there, but has no address that was asked for."""
+async def test_a_target_of_the_other_family_is_not_a_member() -> None:
+    """It exists, but has no address of the wanted family."""
     bare = [Record(f"{label}.{SERVICE}{ZONE}", (), 8080) for label in ("10-0-0-1", "fd00--1")]
     outcomes: dict[tuple[str, str], Sequence[Outcome]] = {
         (PORT, "SRV"): [targets(*bare)],
@@ -93,7 +93,7 @@ async def test_a_target_of_the_other_family_is_no_member() -> None:
 
 
 async def test_targets_of_the_other_family_alone_are_an_absence() -> None:
-    """Nobody has an address that was asked for: as with NODATA, three answers in a row must say so."""
+    """None has a wanted address: as with NODATA, three answers in a row are needed."""
     bare = Record(f"fd00--1.{SERVICE}{ZONE}", (), 8080)
     resolver = Script({(PORT, "SRV"): [targets(bare)], (SERVICE, "A"): [NODATA], (bare.value, "A"): [NODATA]})
     events = await told(poll(resolver, port="http", family="ipv4"), 12)
@@ -109,8 +109,8 @@ async def test_targets_of_the_other_family_alone_are_an_absence() -> None:
     [(AWAY, "timeout"), (Absent(name="x", code="NXDOMAIN", ttl=5.0), "malformed")],
     ids=["unknown", "not there"],
 )
-async def test_a_target_without_an_answer_makes_all_of_it_none(outcome: Outcome, reason: str) -> None:
-    """A part of the members is no answer."""
+async def test_a_target_that_cannot_be_looked_up_spoils_the_answer(outcome: Outcome, reason: str) -> None:
+    """An incomplete set of members is not an answer."""
     bare = [Record(f"web-{number}.{SERVICE}{ZONE}", (), 8080) for number in range(40)]
     resolver = Script(
         {
@@ -127,8 +127,8 @@ async def test_a_target_without_an_answer_makes_all_of_it_none(outcome: Outcome,
     assert len(resolver.asked) < len(bare)  # it does not go on asking
 
 
-async def test_a_port_that_the_service_does_not_have_is_named() -> None:
-    """It has addresses, and yet no members; as with any absence, three answers in a row must say so."""
+async def test_a_port_that_the_service_does_not_have_is_reported() -> None:
+    """The Service has addresses, but no members; as with any absence, three answers in a row are needed."""
     resolver = script(addresses("10.0.0.1"))
     events = await told(poll(resolver, port="http", family="ipv4"), 12)
     assert [type(event) for event in events] == [Failed, Failed, Listed]
@@ -140,7 +140,7 @@ async def test_a_port_that_the_service_does_not_have_is_named() -> None:
         assert "no port named 'http' for TCP (_http._tcp.web.default.svc is NXDOMAIN). Correct --port" in message
 
 
-async def test_a_service_that_is_not_there_is_told_by_its_own_name() -> None:
+async def test_a_missing_service_is_reported_by_its_own_name() -> None:
     """Not by that of the port."""
     events = await told(poll(script(GONE, v6=[GONE]), port="http"), 1)
     assert isinstance(events[0], Failed)
@@ -149,13 +149,13 @@ async def test_a_service_that_is_not_there_is_told_by_its_own_name() -> None:
 
 
 def with_reverse(address: str, *reverse: Outcome) -> Script:
-    """A Service with one address, and the answers to its reverse question."""
+    """A Service with one address, and the answers to the reverse lookup of that address."""
     pointer = ".".join(reversed(address.split("."))) + ".in-addr.arpa."
     return Script({(SERVICE, "A"): [addresses(address)], (pointer, "PTR"): reverse})
 
 
 @pytest.mark.parametrize("other", [(), (f"10-0-0-9.other{ZONE}",)], ids=["alone", "among others"])
-async def test_a_cluster_ip_is_no_member(other: tuple[str, ...]) -> None:
+async def test_a_cluster_ip_is_not_a_member(other: tuple[str, ...]) -> None:
     """Its reverse name is the Service's own."""
     resolver = with_reverse("10.0.0.9", names(*other, SERVICE + ZONE))
     events = await told(poll(resolver, family="ipv4"), 60)
@@ -165,8 +165,8 @@ async def test_a_cluster_ip_is_no_member(other: tuple[str, ...]) -> None:
     assert "(10.0.0.9), not those of its members: the Service is not headless." in events[0].message
 
 
-async def test_a_cluster_ip_as_the_target_of_a_port_is_no_member() -> None:
-    """Its target is the Service itself."""
+async def test_a_cluster_ip_as_the_target_of_a_port_is_not_a_member() -> None:
+    """The target is the Service itself."""
     resolver = Script({(PORT, "SRV"): [targets(Record(SERVICE + ZONE, ("10.0.0.9",), 8080))]})
     events = await told(poll(resolver, port="http"), 1)
     assert isinstance(events[0], Failed)
@@ -183,7 +183,7 @@ async def test_a_cluster_ip_as_the_target_of_a_port_is_no_member() -> None:
     ],
 )
 async def test_a_single_pod_is_a_member(reverse: Outcome, asked: int) -> None:
-    """What is known is not asked for again."""
+    """An address that is known not to be a cluster IP is not looked up again."""
     resolver = with_reverse("10.0.0.1", reverse)
     events = await told(poll(resolver, family="ipv4"), 12)
     assert [who(event) for event in events] == [{"10.0.0.1"}] * 3

@@ -37,14 +37,14 @@ def resolver(zone: Zone, *, metrics: Metrics | None = None) -> Resolver:
 
 
 async def outcome(answer: Answer, kind: str = "A", *, tcp: bool = True) -> tuple[Outcome, Zone]:
-    """What comes of a server that gives *answer*, and what it was asked."""
+    """The outcome of a question to a server that gives *answer*, and what the server was asked."""
     async with serving(tcp=tcp) as zone:
         zone.replies[ABSOLUTE, kind] = answer
         return await resolver(zone).ask(NAME, kind), zone
 
 
 async def test_an_answer_is_sorted_and_has_the_shortest_ttl() -> None:
-    """The server shuffles the records; an alias on the way may live shorter than they do."""
+    """The server shuffles the records; an alias on the way may have a shorter TTL."""
     alias = f"{ABSOLUTE} 7 IN CNAME other.default.svc.cluster.local."
     addresses = "other.default.svc.cluster.local. 30 IN A 10.0.0.9;10.0.0.10;10.0.0.2"
     found, zone = await outcome(records(alias, addresses))
@@ -61,8 +61,8 @@ async def test_a_question_is_absolute_and_has_edns() -> None:
     assert str(query.question[0].name) == ABSOLUTE
 
 
-async def test_srv_records_bring_port_and_addresses_of_both_families() -> None:
-    """Those in the additional section; a target without has none."""
+async def test_srv_records_have_the_port_and_the_addresses_of_both_families() -> None:
+    """From the additional section; a target that is not there has none."""
     srv = f"{ABSOLUTE} 5 IN SRV 0 25 5701 web-0.{ABSOLUTE};0 25 5702 Web-1.{ABSOLUTE}"
     extra = (f"web-0.{ABSOLUTE} 5 IN AAAA fd00::1", f"web-0.{ABSOLUTE} 5 IN A 10.0.0.1")
     found, _ = await outcome(records(srv, additional=extra), "SRV")
@@ -85,14 +85,14 @@ ABSENT = {
 
 
 @pytest.mark.parametrize(("answer", "kind", "code", "ttl"), ABSENT.values(), ids=ABSENT)
-async def test_no_records_is_an_answer(answer: Answer, kind: str, code: str, ttl: float) -> None:
-    """With the time that a cache may repeat it."""
+async def test_the_absence_of_records_is_an_answer(answer: Answer, kind: str, code: str, ttl: float) -> None:
+    """With the time for which a cache may repeat it."""
     found, _ = await outcome(answer, kind)
     assert found == Absent(name=ABSOLUTE, code=code, ttl=ttl)
 
 
 def garbage(query: object, tcp: bool) -> bytes:
-    """What is no DNS message."""
+    """Not a DNS message."""
     return b"\0\1\2"
 
 
@@ -111,15 +111,15 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize(("answer", "reason", "message"), UNKNOWN.values(), ids=UNKNOWN)
-async def test_anything_else_is_no_answer(answer: Answer, reason: str, message: str) -> None:
-    """And says what to do."""
+async def test_anything_else_is_not_an_answer(answer: Answer, reason: str, message: str) -> None:
+    """The message says what to do."""
     found, _ = await outcome(answer)
     assert isinstance(found, Unknown)
     assert found.reason == reason
     assert message in found.message
 
 
-async def test_a_truncated_answer_comes_over_tcp() -> None:
+async def test_a_truncated_answer_is_asked_for_over_tcp() -> None:
     """Two questions, and all 200 addresses."""
     addresses = [f"10.0.{number // 100}.{number % 100}" for number in range(200)]
     found, zone = await outcome(truncated(records(f"{ABSOLUTE} 5 IN A {';'.join(addresses)}")))
@@ -128,16 +128,16 @@ async def test_a_truncated_answer_comes_over_tcp() -> None:
     assert [asked.tcp for asked in zone.asked] == [False, True]
 
 
-async def test_a_truncated_answer_without_tcp_names_the_cure() -> None:
-    """TCP refused is what a NetworkPolicy for UDP only, or a reject rule, looks like."""
+async def test_a_truncated_answer_without_tcp_says_what_to_allow() -> None:
+    """A NetworkPolicy for UDP only, or a reject rule, looks like a refused connection."""
     found, _ = await outcome(truncated(silence), tcp=False)
     assert isinstance(found, Unknown)
     assert found.reason == "refused"
     assert "allow TCP to its port" in found.message
 
 
-def test_time_that_is_over_before_tcp_names_the_cure_as_well() -> None:
-    """The last that was heard was that it is too long for UDP."""
+def test_a_timeout_before_tcp_says_what_to_allow_as_well() -> None:
+    """The last thing that is known is that the answer is too long for UDP."""
     truncation = dns.message.Truncated(message=dns.message.Message())  # type: ignore[no-untyped-call]
     tried = ("Do53:10.0.0.1@53", False, 53, truncation, None)
     found, code = failure("web. A", "10.0.0.1:53", [tried])
@@ -145,8 +145,8 @@ def test_time_that_is_over_before_tcp_names_the_cure_as_well() -> None:
     assert "of 10.0.0.1:53 to web. A is too long for UDP, and TCP gets no answer" in found.message
 
 
-async def test_a_second_server_is_asked_where_the_first_fails() -> None:
-    """Its answer counts."""
+async def test_a_second_server_is_asked_if_the_first_fails() -> None:
+    """Its answer is used."""
     async with serving() as broken, serving() as good:
         broken.replies[ABSOLUTE, "A"] = refusal("SERVFAIL")
         good.replies[ABSOLUTE, "A"] = records(f"{ABSOLUTE} 5 IN A 10.0.0.1")
@@ -154,8 +154,8 @@ async def test_a_second_server_is_asked_where_the_first_fails() -> None:
         assert isinstance(await asking.ask(NAME, "A"), Answered)
 
 
-async def test_no_route_to_the_server_says_so() -> None:
-    """An address that no socket can send to."""
+async def test_a_missing_route_to_the_server_is_reported() -> None:
+    """For an address to which no socket can send."""
     unreachable = Resolver(servers=[Nameserver("255.255.255.255")], zone="x", metrics=Metrics([]), timeouts=PATIENCE)
     found = await unreachable.ask(NAME, "A")
     assert isinstance(found, Unknown)
@@ -163,8 +163,8 @@ async def test_no_route_to_the_server_says_so() -> None:
     assert "255.255.255.255:53 cannot be asked for web.default.svc.x. A" in found.message
 
 
-async def test_an_impossible_name_is_no_crash() -> None:
-    """A label has 63 characters at most."""
+async def test_an_impossible_name_is_reported() -> None:
+    """A label has at most 63 characters."""
     async with serving() as zone:
         found = await resolver(zone).ask(f"{'x' * 64}.default.svc", "A")
     assert isinstance(found, Unknown)
@@ -209,7 +209,7 @@ async def test_every_question_is_counted_by_how_it_ended() -> None:
     ],
 )
 async def test_the_zone_is_found_in_resolv_conf(tmp_path: Path, search: str, zone: str) -> None:
-    """Where it is not given; the servers are."""
+    """If the servers are given, but the zone is not."""
     conf = tmp_path / "resolv.conf"
     conf.write_text(f"nameserver 192.0.2.1\n{search}\noptions ndots:5 rotate\n")
     async with serving() as server:
@@ -218,8 +218,8 @@ async def test_the_zone_is_found_in_resolv_conf(tmp_path: Path, search: str, zon
     assert [asked[:2] for asked in server.asked] == [(f"web.default.svc.{zone}.", "A")]
 
 
-async def test_a_given_zone_wins(tmp_path: Path) -> None:
-    """Over the one in resolv.conf, though the servers are those there."""
+async def test_a_given_zone_takes_precedence(tmp_path: Path) -> None:
+    """Over the one in resolv.conf, although the servers come from there."""
     conf = tmp_path / "resolv.conf"
     conf.write_text("nameserver 255.255.255.255\nsearch svc.corp.example\n")
     found = await Resolver(zone="x.y", metrics=Metrics([]), resolv_conf=conf, timeouts=PATIENCE).ask(NAME, "A")
@@ -228,8 +228,8 @@ async def test_a_given_zone_wins(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", "search svc.cluster.local\n", "nameserver dns.example.org\n"])
-async def test_no_server_at_all_says_so_and_is_looked_for_again(tmp_path: Path, content: str | None) -> None:
-    """The kubelet may write the file anew at any time."""
+async def test_a_missing_server_is_reported_and_looked_for_again(tmp_path: Path, content: str | None) -> None:
+    """The kubelet may rewrite the file at any time."""
     conf = tmp_path / "resolv.conf"
     if content is not None:
         conf.write_text(content)
@@ -244,8 +244,8 @@ async def test_no_server_at_all_says_so_and_is_looked_for_again(tmp_path: Path, 
     assert "255.255.255.255" in found.message
 
 
-async def test_resolv_conf_is_read_again_after_a_failure_only(tmp_path: Path) -> None:
-    """A working configuration stays; a zone that does not resolve may be an old one."""
+async def test_resolv_conf_is_read_again_only_after_a_failure(tmp_path: Path) -> None:
+    """A working configuration stays; a zone that does not resolve may be outdated."""
     conf = tmp_path / "resolv.conf"
     conf.write_text("nameserver 192.0.2.1\nsearch svc.one\n")
     async with serving() as server:
@@ -265,8 +265,8 @@ async def test_resolv_conf_is_read_again_after_a_failure_only(tmp_path: Path) ->
 
 @pytest.mark.parametrize("turns", range(16))
 @pytest.mark.parametrize("over", ["udp", "tcp"])
-async def test_it_ends_when_cancelled_at_any_turn_of_the_loop(turns: int, over: str) -> None:
-    """While the answer is on its way as well as when it has just come: it does not go on to the next question."""
+async def test_it_can_be_cancelled_at_any_iteration_of_the_loop(turns: int, over: str) -> None:
+    """While the answer is on its way as well as when it has just arrived: it does not go on to the next question."""
     async with serving() as zone:
         arrived = asyncio.Event()
         good = records(f"{ABSOLUTE} 5 IN A 10.0.0.1")
@@ -303,8 +303,8 @@ async def test_shuffled_records_are_the_same_answer() -> None:
     assert outcomes[0] == outcomes[1] == outcomes[2]
 
 
-async def test_an_address_of_ipv6_can_be_a_server() -> None:
-    """In brackets in messages."""
+async def test_a_server_may_have_an_ipv6_address() -> None:
+    """It is in brackets in messages."""
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as mute:
         mute.bind(("::1", 0))
         port = mute.getsockname()[1]

@@ -35,15 +35,15 @@ async def test_polls_follow_the_ttl_within_limits(ttl: float, rolled: float, wai
     assert resolver.times("A") == pytest.approx([0.0, wait, 2 * wait])
 
 
-async def test_the_shortest_ttl_of_all_answers_counts() -> None:
-    """The family that changes first."""
+async def test_the_shortest_ttl_of_all_answers_decides() -> None:
+    """That of the family that may change first."""
     resolver = script(addresses("10.0.0.1", "10.0.0.2", ttl=20.0), v6=[NODATA])
     await told(poll(resolver), 12)
     assert resolver.times("A") == [0.0, 5.0, 10.0]
 
 
-async def test_failures_are_repeated_with_backoff_which_an_answer_ends() -> None:
-    """Up to 15 s, no rarer than good polls; then from the beginning."""
+async def test_a_failed_poll_is_repeated_with_backoff() -> None:
+    """Up to 15 s, no rarer than successful polls; an answer resets the backoff."""
     resolver = script(*[AWAY] * 7, addresses("10.0.0.1", "10.0.0.2"), AWAY, AWAY, addresses("10.0.0.1", "10.0.0.2"))
     events = await told(poll(resolver, family="ipv4"), 70)
     waits = [after - before for before, after in pairwise(resolver.times("A"))]
@@ -52,15 +52,15 @@ async def test_failures_are_repeated_with_backoff_which_an_answer_ends() -> None
 
 
 async def test_nothing_is_listed_until_all_families_are_known() -> None:
-    """IPv6 would be a part of the truth."""
+    """One family alone would be an incomplete set."""
     resolver = script(AWAY, AWAY, addresses("10.0.0.1", "10.0.0.2"), v6=[addresses("fd00::1", "fd00::2")])
     events = await told(poll(resolver), 5)
     assert [type(event).__name__ for event in events] == ["Failed", "Failed", "Listed"]
     assert who(events[2]) == {"10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2"}
 
 
-async def test_one_family_failing_does_not_hold_the_news_of_the_other() -> None:
-    """And keeps its own members."""
+async def test_a_failure_of_one_family_does_not_delay_changes_of_the_other() -> None:
+    """The family that fails keeps its members."""
     resolver = script(
         addresses("10.0.0.1", "10.0.0.2"),
         addresses("10.0.0.1", "10.0.0.3"),
@@ -76,16 +76,16 @@ async def test_one_family_failing_does_not_hold_the_news_of_the_other() -> None:
     assert len(seen.reports["dns/default/web/AAAA"].members) == 2
 
 
-async def test_unchanged_groups_stay_the_same_objects() -> None:
-    """A poll without news costs nobody anything."""
+async def test_unchanged_reports_stay_the_same_objects() -> None:
+    """A poll that brings nothing new costs nothing further on."""
     first, second, *_ = await told(poll(script(addresses("10.0.0.1", "10.0.0.2"))), 6)
     assert isinstance(first, Listed)
     assert isinstance(second, Listed)
     assert all(before is after for before, after in zip(first.reports, second.reports, strict=True))
 
 
-async def test_the_last_member_leaves_when_three_answers_say_so() -> None:
-    """Two failures, which keep the set, and an empty set, which says what that may mean."""
+async def test_the_last_member_leaves_after_three_answers() -> None:
+    """Two failures, which keep the set, and then an empty set with a warning about what it may mean."""
     events = await told(poll(script(addresses("10.0.0.1", "10.0.0.2"), GONE, v6=[NODATA])), 22)
     assert [type(event).__name__ for event in events[:4]] == ["Listed", "Failed", "Failed", "Listed"]
     assert isinstance(events[1], Failed)
@@ -97,8 +97,8 @@ async def test_the_last_member_leaves_when_three_answers_say_so() -> None:
     assert "There is no web.default.svc.cluster.local. in DNS" in events[3].reports[0].warning
 
 
-async def test_a_name_that_never_was_is_not_an_empty_set_at_once() -> None:
-    """It is one when it is certain; whether that may be published is decided elsewhere."""
+async def test_a_name_that_never_existed_is_not_an_empty_set_at_once() -> None:
+    """It becomes one once it is confirmed; whether that may be published is decided elsewhere."""
     events = await told(poll(script(GONE, v6=[GONE])), 12)
     assert [type(event).__name__ for event in events] == ["Failed", "Failed", "Listed"]
     assert isinstance(events[0], Failed)
@@ -106,22 +106,22 @@ async def test_a_name_that_never_was_is_not_an_empty_set_at_once() -> None:
     assert who(events[2]) == set()
 
 
-async def test_a_failure_changes_no_group_that_was_empty() -> None:
+async def test_a_failure_does_not_change_an_empty_report() -> None:
     """Not even its warning."""
     events = await told(poll(script(GONE, GONE, GONE, AWAY, v6=[GONE])), 16)
     assert [type(event).__name__ for event in events] == ["Failed", "Failed", "Listed", "Failed"]
 
 
 async def test_the_warning_of_an_empty_set_ends_with_it() -> None:
-    """In either family."""
+    """In both families."""
     resolver = script(GONE, GONE, GONE, addresses("10.0.0.1", "10.0.0.2"), v6=[GONE, GONE, GONE, NODATA])
     events = await told(poll(resolver), 17)
     assert isinstance(events[-1], Listed)
     assert [report.warning for report in events[-1].reports] == ["", ""]
 
 
-async def test_metrics_tell_of_answers_and_failures() -> None:
-    """Up, down, and when it was last heard of."""
+async def test_metrics_show_answers_and_failures() -> None:
+    """Up, down, and when something last arrived."""
     metrics = Metrics([])
     resolver = script(addresses("10.0.0.1", "10.0.0.2"), AWAY)
     async with following(poll(resolver, family="ipv4", metrics=metrics)):
@@ -135,8 +135,8 @@ async def test_metrics_tell_of_answers_and_failures() -> None:
     assert metrics.registry.get_sample_value("membership_last_sync_timestamp_seconds", {"source": "dns/default/web"})
 
 
-async def test_progress_is_seen_while_nobody_answers() -> None:
-    """It lives as long as it tries."""
+async def test_polling_counts_as_activity_while_nobody_answers() -> None:
+    """Liveness asks whether it tries."""
     source = poll(script(AWAY), family="ipv4")
     async with following(source):
         for _ in range(10):
@@ -145,7 +145,7 @@ async def test_progress_is_seen_while_nobody_answers() -> None:
 
 
 async def test_it_can_be_cancelled_while_it_asks() -> None:
-    """And leaves no question behind."""
+    """No question is left behind."""
     resolver = Script({(SERVICE, "A"): [AWAY], (SERVICE, "AAAA"): [AWAY]}, late=100.0)
     async with following(poll(resolver)) as seen:
         await asyncio.sleep(1)

@@ -28,7 +28,7 @@ IMPATIENT = Timeouts(connect=0.1, list_total=0.3, list_read=0.1, watch_head=0.1,
 
 
 async def ask(connection: Connection, verb: Verb, **query: str) -> bytes:
-    """All that is answered."""
+    """The whole response."""
     query = QUERY | query
     if verb == "list":
         return await connection.list(PATH, query)
@@ -43,7 +43,7 @@ async def chunks_of(stream: WatchStream) -> AsyncIterator[bytes]:
 
 
 async def failure(connection: Connection, verb: Verb, **query: str) -> SourceError:
-    """The error that is raised instead; it never says who we are."""
+    """The error that a request ends with; it never contains the token."""
     with pytest.raises(SourceError) as raised, structlog.testing.capture_logs() as logged:
         await ask(connection, verb, **query)
     session = await connection.credentials.current()

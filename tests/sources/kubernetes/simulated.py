@@ -45,7 +45,7 @@ async def followed(
     timeouts: Timeouts = PATIENT,
     load: Loader | None = None,
 ) -> AsyncIterator[Followed]:
-    """What a reflector says of the simulator."""
+    """The events of a reflector that follows the simulator."""
     metrics = Metrics([])
     async with connected(load or grants(simulator.url), metrics=metrics, timeouts=timeouts) as connection:
         reflector = Reflector(
@@ -62,12 +62,12 @@ async def followed(
 
 
 def stored(simulator: Simulator) -> Mapping[str, Report]:
-    """What there is to be known."""
+    """What the source should know."""
     return reports(*(obj for _, obj in simulator.store.objects("endpointslices")))
 
 
 async def agreed(simulator: Simulator, seen: Followed) -> None:
-    """Wait until all of that is known."""
+    """Wait until the source knows all of that."""
     await seen.until(lambda it: it.state.synced and it.reports == stored(simulator))
 
 
@@ -82,7 +82,7 @@ def reasons(seen: Followed) -> Sequence[str]:
 
 
 def change(service: ScriptedService) -> None:
-    """Somebody comes, somebody goes, somebody returns as somebody else: six events or so."""
+    """A member joins, one leaves, one returns with a new UID: about six events."""
     service.scale(6)
     service.remove("app-0")
     service.replace("app-1")

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 async def test_a_list_is_its_body(simulator: Simulator, connection: Connection) -> None:
-    """As it came, with the query that was given and the name that people see in audit logs."""
+    """As it was sent, with the query that was given and the name that people see in audit logs."""
     body = await connection.list(PATH, {**QUERY, "resourceVersion": "0"})
     assert len(decode_page(body).items or ()) == 1
     (asked,) = simulator.requests
@@ -51,7 +51,7 @@ async def test_a_list_is_its_body(simulator: Simulator, connection: Connection) 
 
 
 async def test_a_watch_is_its_chunks(simulator: Simulator, connection: Connection) -> None:
-    """As they come, not when they are many."""
+    """As they arrive, without waiting for more."""
     query = {**QUERY, "watch": "1", "resourceVersion": str(simulator.store.revision)}
     async with connection.watch(PATH, query) as stream:
         for name in ("b", "c"):
@@ -68,7 +68,7 @@ async def test_one_object_is_read(simulator: Simulator, connection: Connection) 
 
 
 async def test_one_object_is_created(simulator: Simulator, connection: Connection) -> None:
-    """The answer is the object as the server has it, by 201; the same again is refused."""
+    """The response is the object as the server stores it, with 201; creating it again is refused."""
     body = encoded(endpoint_slice("app-b") | {"metadata": {"name": "app-b"}})
     assert metadata_of(await connection.create(PATH, body)).resource_version == str(simulator.store.revision)
     assert metadata_of(await connection.read(f"{PATH}/app-b")).name == "app-b"
@@ -77,8 +77,8 @@ async def test_one_object_is_created(simulator: Simulator, connection: Connectio
     assert raised.value.reason == "server_error"
 
 
-async def test_what_is_created_is_said_to_be_json() -> None:
-    """API servers take other types, too, and some proxies refuse what has none."""
+async def test_a_created_object_has_the_content_type_json() -> None:
+    """API servers accept other types, too, and some proxies refuse a body without a type."""
     heads = []
 
     async def answer(head: bytes, writer: asyncio.StreamWriter) -> None:
@@ -93,8 +93,8 @@ async def test_what_is_created_is_said_to_be_json() -> None:
     assert TOKEN.encode() in heads[0]
 
 
-async def test_an_object_that_is_not_there(connection: Connection) -> None:
-    """That is another thing than a resource that is not there."""
+async def test_a_missing_object_is_reported(connection: Connection) -> None:
+    """It is something else than a missing resource."""
     with pytest.raises(SourceError) as raised:
         await connection.read(f"{PATH}/app-z")
     assert raised.value.reason == "not_found"
@@ -105,8 +105,8 @@ async def test_an_object_that_is_not_there(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("code", [200, 202, 204])
-async def test_only_created_is_created(code: int) -> None:
-    """A proxy's login page is answered by 200."""
+async def test_only_201_means_created(code: int) -> None:
+    """A proxy's login page comes with 200."""
 
     async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(response(b"", code))
@@ -116,8 +116,8 @@ async def test_only_created_is_created(code: int) -> None:
             await connection.create(PATH, b"{}")
 
 
-async def test_a_large_list_does_not_come_compressed(simulator: Simulator, connection: Connection) -> None:
-    """The server would, beyond 128 KiB, if it might."""
+async def test_a_large_list_is_not_compressed(simulator: Simulator, connection: Connection) -> None:
+    """The server would compress it beyond 128 KiB, if that was accepted."""
     ScriptedService(simulator).scale(1500)
     body = await connection.list(PATH, QUERY)
     assert simulator.requests[0].accept_encoding == "identity"
@@ -125,8 +125,8 @@ async def test_a_large_list_does_not_come_compressed(simulator: Simulator, conne
     assert len(decode_page(body).items or ()) == 16
 
 
-async def test_a_watch_may_come_compressed() -> None:
-    """If a proxy does so unasked: event by event, without waiting for the end."""
+async def test_a_compressed_watch_is_read() -> None:
+    """A proxy may compress it unasked: each event is read without waiting for the end."""
     lines = [line("ADDED", endpoint_slice(name)) for name in ("a", "b")]
     heard = asyncio.Event()
 

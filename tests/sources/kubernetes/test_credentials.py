@@ -45,20 +45,20 @@ async def test_in_a_pod(account: Path) -> None:
     assert (session.tls.verify_mode, session.tls.check_hostname) == (ssl.CERT_REQUIRED, True)
 
 
-async def test_an_api_server_that_has_an_ipv6_address(account: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It stands in brackets in a URL."""
+async def test_an_ipv6_address_of_the_api_server_is_in_brackets(account: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a URL needs it."""
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00:10:96::1")
     assert (await Reading(in_cluster(account)).session()).host == "https://[fd00:10:96::1]:443"
 
 
 async def test_a_pod_without_a_namespace_file(account: Path) -> None:
-    """Then the namespace is not known, which is no failure."""
+    """The namespace is then unknown, which is not a failure."""
     (account / "namespace").unlink()
     assert (await Reading(in_cluster(account)).session()).namespace == ""
 
 
 async def test_the_token_is_read_again_each_minute(account: Path) -> None:
-    """Not at every request, and not once for all: the kubelet rotates it."""
+    """Neither for every request nor only once: the kubelet rotates it."""
     reading = Reading(in_cluster(account))
     assert await reading.token() == f"Bearer {SECRET}"
     (account / "token").write_text("rotated", encoding="utf-8")
@@ -67,8 +67,8 @@ async def test_the_token_is_read_again_each_minute(account: Path) -> None:
     assert reading.count("token", "ok") == 2
 
 
-async def test_the_token_is_read_again_after_a_refusal(account: Path) -> None:
-    """A 401 does not wait for the minute to be over, and starts a new one."""
+async def test_the_token_is_read_again_after_a_401(account: Path) -> None:
+    """Without waiting for the minute to be over; then a new minute begins."""
     reading = Reading(in_cluster(account))
     await reading.token()
     (account / "token").write_text("rotated", encoding="utf-8")
@@ -80,8 +80,8 @@ async def test_the_token_is_read_again_after_a_refusal(account: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [f"{SECRET}\n", f" {SECRET}\r\n\n"])
-async def test_white_space_around_a_token_is_none_of_it(account: Path, text: str) -> None:
-    """Editors end files with a newline, and a header must not hold one."""
+async def test_white_space_around_a_token_is_ignored(account: Path, text: str) -> None:
+    """Editors end files with a newline, and a header must not contain one."""
     (account / "token").write_text(text, encoding="utf-8")
     token = await Reading(in_cluster(account)).token()
     assert token.split() == ["Bearer", SECRET]
@@ -110,7 +110,7 @@ def garble(file: Path) -> None:
 
 @pytest.mark.parametrize("spoil", [empty, blank, vanish, garble])
 async def test_a_token_that_cannot_be_read_again_is_kept(account: Path, spoil: Callable[[Path], None]) -> None:
-    """The old one is probably good still; it is said and counted, and the next minute may be better."""
+    """The old one probably still works; the failure is logged and counted, and the next minute may be better."""
     reading = Reading(in_cluster(account))
     await reading.token()
     spoil(account / "token")
@@ -124,7 +124,7 @@ async def test_a_token_that_cannot_be_read_again_is_kept(account: Path, spoil: C
 
 
 async def test_a_new_ca_is_trusted_from_then_on(account: Path, material: dict[str, tuple[Path, Path]]) -> None:
-    """And only from then on: as long as nothing changes, neither does the context."""
+    """As long as nothing changes, the context stays the same."""
     reading = Reading(in_cluster(account))
     before = await reading.session()
     (account / "token").write_text("rotated", encoding="utf-8")
@@ -138,7 +138,7 @@ async def test_a_new_ca_is_trusted_from_then_on(account: Path, material: dict[st
 
 
 async def test_a_ca_that_cannot_be_used_does_not_replace_one_that_can(account: Path) -> None:
-    """The token that comes with it is taken nevertheless."""
+    """The token that comes with it is used nevertheless."""
     reading = Reading(in_cluster(account))
     before = await reading.session()
     (account / "ca.crt").write_text("no certificate\n", encoding="utf-8")
@@ -151,7 +151,7 @@ async def test_a_ca_that_cannot_be_used_does_not_replace_one_that_can(account: P
 
 
 async def test_a_ca_that_comes_back_is_trusted_without_a_new_context(account: Path) -> None:
-    """It never ceased to be."""
+    """It was trusted all the time."""
     reading = Reading(in_cluster(account))
     before = await reading.session()
     good = (account / "ca.crt").read_bytes()
@@ -162,8 +162,8 @@ async def test_a_ca_that_comes_back_is_trusted_without_a_new_context(account: Pa
 
 
 @pytest.mark.parametrize("spoil", [empty, vanish])
-async def test_a_ca_that_is_away_changes_nothing(account: Path, spoil: Callable[[Path], None]) -> None:
-    """The kubelet replaces token and CA together; half of it is read again."""
+async def test_a_missing_ca_changes_nothing(account: Path, spoil: Callable[[Path], None]) -> None:
+    """The kubelet replaces token and CA together; a reading in between sees only half of it."""
     reading = Reading(in_cluster(account))
     before = await reading.session()
     spoil(account / "ca.crt")
@@ -185,19 +185,19 @@ async def test_a_ca_that_is_away_changes_nothing(account: Path, spoil: Callable[
 async def test_a_first_reading_that_fails_ends_the_program(
     account: Path, file: str, spoil: Callable[[Path], None], words: str
 ) -> None:
-    """There is nothing to go on with; the message says what is missing."""
+    """There is nothing to continue with; the message says what is missing."""
     spoil(account / file)
     assert words in await refusal(in_cluster(account))
 
 
 async def test_outside_of_a_pod(account: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kubelet's variables are missing."""
+    """The variables that the kubelet sets are missing."""
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST")
     assert "Service host/port is not set" in await refusal(in_cluster(account))
 
 
-async def test_a_grant_does_not_show_the_token(account: Path) -> None:
-    """Whoever logs it."""
+async def test_credentials_do_not_show_the_token(account: Path) -> None:
+    """If somebody logs them."""
     assert SECRET not in repr(await Reading(in_cluster(account)).session())
 
 
@@ -222,7 +222,7 @@ class Slow:
         return ""
 
 
-async def test_whoever_asks_while_the_credentials_are_read_waits_for_that_reading() -> None:
+async def test_requests_during_a_reading_wait_for_it() -> None:
     """An exec plug-in runs once, not once for each request."""
     load = Slow()
     reading = Reading(load)
@@ -270,7 +270,7 @@ async def test_a_reading_after_a_401_that_fails_is_repeated_afresh(account: Path
 
 @pytest.mark.looptime
 async def test_a_reading_that_hangs_is_given_up() -> None:
-    """At first that is an error; later the last credentials stay."""
+    """The first time that is an error; later the last credentials stay."""
     load = Slow()
     assert (await refusal(load)).endswith("reading them took longer than 45 s.")
     load.go_on.set()

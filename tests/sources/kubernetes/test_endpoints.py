@@ -125,28 +125,28 @@ def test_an_object_as_the_controller_writes_it() -> None:
     ],
     ids=["none", "null", "left out", "one without addresses", "one with null"],
 )
-def test_no_addresses(obj: Json) -> None:
-    """An empty object is an answer, and has no port to miss."""
+def test_an_object_without_addresses_has_no_members(obj: Json) -> None:
+    """An empty object is an answer, and lacks no port."""
     assert project(obj, port="hazelcast") == Report(ORIGIN, 100, {})
 
 
 def test_ready_and_not_ready() -> None:
-    """The list in which an address stands says which; more than that is not known of it."""
+    """That is all that the two lists say."""
     found = project(an_object(subset(address(0), not_ready=(address(1),))))
     said = {one.name: (one.ready, one.serving, one.terminating) for one in found.members.values()}
     assert said == {"app-0": (True, True, False), "app-1": (False, False, False)}
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-def test_not_ready_trumps_ready(swapped: bool) -> None:
-    """A pod of which one port is not ready stands in two subsets."""
+def test_not_ready_takes_precedence_over_ready(swapped: bool) -> None:
+    """A pod of which one port is not ready is in two subsets."""
     subsets = [subset(address(0)), subset(not_ready=(address(0),), ports=[HZ, MANAGEMENT])]
     found = sole(an_object(*(reversed(subsets) if swapped else subsets)), port="hazelcast")
     assert (found.ready, found.port) == (False, 5701)
 
 
-def test_a_subset_without_the_port_says_nothing_of_it() -> None:
-    """Subsets are addresses x ports: who does not have the port is no member, and does not unready one."""
+def test_a_subset_without_the_port_is_ignored() -> None:
+    """An address without the port is not a member, and does not make one unready."""
     portless = subset(address(2), not_ready=(address(0),), ports=[])
     obj = an_object(subset(address(0)), subset(address(1), not_ready=(address(0),), ports=[MANAGEMENT]), portless)
     assert ports(project(obj, port="hazelcast")) == {"app-0": 5701}
@@ -155,14 +155,14 @@ def test_a_subset_without_the_port_says_nothing_of_it() -> None:
 
 
 def test_a_named_port_has_the_number_that_each_pod_gives_it() -> None:
-    """A Service's targetPort may be a name, which stands for another number in another version of the pod."""
+    """A Service's targetPort may be a name, which means another number in another version of the pod."""
     obj = an_object(subset(address(0)), subset(address(1), ports=[{"name": "hazelcast", "port": 5702}]))
     for wanted in ("", "hazelcast"):
         assert ports(project(obj, port=wanted)) == {"app-0": 5701, "app-1": 5702}
 
 
 def test_two_pods_at_one_address_are_two_members() -> None:
-    """Both on the node's network, or one of them gone and its address reused: the UID tells them apart."""
+    """Both on the node's network, or one gone and its address reused: the UID distinguishes them."""
     found = project(an_object(subset(address(0), address(1, ip="10.0.0.1"))))
     assert [one.address for one in found.members.values()] == ["10.0.0.1", "10.0.0.1"]
 
@@ -170,7 +170,7 @@ def test_two_pods_at_one_address_are_two_members() -> None:
 # --- Who and where
 
 
-def test_an_address_without_a_pod_is_known_by_itself() -> None:
+def test_an_address_without_a_pod_is_a_member() -> None:
     """Endpoints may be written by hand."""
     nobody: tuple[Json | None, ...] = (None, {})
     for target in nobody:
@@ -181,13 +181,13 @@ def test_an_address_without_a_pod_is_known_by_itself() -> None:
 
 @pytest.mark.parametrize(("family", "expected"), [("auto", "fd00::1"), ("ipv6", "fd00::1"), ("ipv4", "")])
 def test_the_address_is_of_the_chosen_family(family: str, expected: str) -> None:
-    """There is but one: that of the Service's first family."""
+    """A member has the addresses of both families, or only the one that its source knows."""
     found = sole(an_object(subset(address(ip="fd00::1"))), family=family)
     assert (found.address, found.addresses) == (expected, ("fd00::1",))
 
 
-def test_self_is_known_by_uid() -> None:
-    """As everywhere."""
+def test_the_own_pod_is_recognized_by_its_uid() -> None:
+    """As in every source."""
     assert sole(an_object(subset(address(0))), pod_uid="uid-0").is_self
     assert not sole(an_object(subset(address(0))), pod_uid="uid-1").is_self
 
@@ -228,7 +228,7 @@ def test_the_port_of_the_members(given: list[Json], wanted: str, port: int | Non
     ],
 )
 def test_a_port_that_cannot_be_chosen_is_a_problem(subsets: list[list[Json]], wanted: str, message: str) -> None:
-    """The message lists what there is in any subset."""
+    """The message lists the candidates; a guess would be published."""
     obj = an_object(*(subset(address(number), ports=given) for number, given in enumerate(subsets)))
     assert project(obj, port=wanted) == Report(ORIGIN, 100, {}, f"{ORIGIN} {message}")
 
@@ -285,7 +285,7 @@ def test_a_number_for_tcp_and_udp_is_one_port(given: list[list[Json]]) -> None:
     ],
     ids=["truncated", "before 1.22", "something else"],
 )
-def test_what_is_truncated_is_used_and_said(annotations: Json, warns: bool) -> None:
+def test_a_truncated_object_is_used_with_a_warning(annotations: Json, warns: bool) -> None:
     """Members are missing, but those that are there are right."""
     found = project(an_object(subset(address(0)), annotations=annotations))
     assert (len(found.members), found.problem) == (1, "")
@@ -294,19 +294,19 @@ def test_what_is_truncated_is_used_and_said(annotations: Json, warns: bool) -> N
 
 
 @pytest.mark.parametrize(("revision", "version"), [("48213", 48213), ("opaque", 0)])
-def test_the_version_is_the_revision(revision: str, version: int) -> None:
+def test_the_order_is_the_resource_version(revision: str, version: int) -> None:
     """If it is a number."""
     assert project(an_object(resourceVersion=revision)).order == version
 
 
 def test_the_origin_is_the_same_for_an_object_and_its_deletion() -> None:
-    """A deletion is known by the metadata alone."""
+    """A deletion only has the metadata."""
     obj = an_object(name="other")
     assert endpoints_origin(metadata_of(encoded(obj))) == project(obj).origin == "endpoints/default/other"
 
 
-def test_one_object_is_asked_for_by_its_name() -> None:
-    """Which is what a Role with ``resourceNames`` allows; all namespaces only where that is said."""
+def test_one_object_is_selected_by_its_name() -> None:
+    """As a Role with ``resourceNames`` allows it; in all namespaces only if that is configured."""
     made = endpoints("default", "app", Projection())
     assert made.scope == "endpoints/default/app"
     assert made.path == "/api/v1/namespaces/default/endpoints"
@@ -331,8 +331,8 @@ SUBSETS = st.lists(
 
 
 @given(SUBSETS, st.randoms(use_true_random=False), st.sampled_from(("", "hazelcast", "management", "7800")))
-def test_the_order_of_subsets_means_nothing(subsets: list[Json], jitter: random.Random, wanted: str) -> None:
-    """A controller repacks them as it likes."""
+def test_the_order_of_subsets_does_not_matter(subsets: list[Json], jitter: random.Random, wanted: str) -> None:
+    """Controllers repack them."""
     shuffled = list(subsets)
     jitter.shuffle(shuffled)
     found, again = (project(an_object(*order), port=wanted) for order in (subsets, shuffled))
@@ -341,8 +341,8 @@ def test_the_order_of_subsets_means_nothing(subsets: list[Json], jitter: random.
 
 
 @given(SUBSETS)
-def test_a_member_is_ready_where_nobody_denies_it(subsets: list[Json]) -> None:
-    """Of the subsets that have the port, and nobody is a member who stands in none of them."""
+def test_a_member_is_ready_if_no_subset_says_otherwise(subsets: list[Json]) -> None:
+    """Of the subsets that have the port; an address that is in none of them is not a member."""
     having = [one for one in subsets if HZ in one["ports"]]
     denied = {one["ip"] for some in having for one in some.get("notReadyAddresses", ())}
     granted = {one["ip"] for some in having for one in some.get("addresses", ())}
@@ -357,7 +357,7 @@ WHOLE = an_object(
 
 @given(spoiled(WHOLE) | VALUES)
 def test_any_json_is_endpoints_or_malformed(value: object) -> None:
-    """Nothing that an API server may say ends the program."""
+    """Nothing that an API server sends ends the program."""
     with contextlib.suppress(msgspec.MsgspecError):
         read(encoded(value))
 
@@ -367,7 +367,7 @@ def test_any_json_is_endpoints_or_malformed(value: object) -> None:
     [b"", b"null", b"{}", encoded(WHOLE)[:-1], encoded(WHOLE).replace(b"app-0", b"app-\xff")],
     ids=["nothing", "null", "no metadata", "cut off", "bad UTF-8"],
 )
-def test_what_is_no_object_is_said_to_be_none(body: bytes) -> None:
+def test_an_object_that_cannot_be_read_is_reported(body: bytes) -> None:
     """By one kind of error."""
     with pytest.raises(msgspec.MsgspecError):
         read(body)

@@ -110,13 +110,13 @@ def test_a_slice_as_the_controller_writes_it() -> None:
     ],
 )
 def test_conditions_mean_what_the_api_says(conditions: Json | None, expected: tuple[bool, bool, bool]) -> None:
-    """Nil has a meaning; and where the Service publishes unready addresses, only serving tells."""
+    """An absent condition has a meaning; if the Service publishes unready addresses, only serving tells them apart."""
     found = member(endpoint(conditions=conditions))
     assert (found.ready, found.serving, found.terminating) == expected
 
 
 def test_an_endpoint_without_conditions() -> None:
-    """The field may be left out altogether."""
+    """The field may be absent."""
     bare = endpoint()
     del bare["conditions"]
     found = member(bare)
@@ -127,7 +127,7 @@ def test_an_endpoint_without_conditions() -> None:
 
 
 @pytest.mark.parametrize("endpoints", [None, []])
-def test_no_endpoints(endpoints: list[Json] | None) -> None:
+def test_a_slice_without_endpoints_has_no_members(endpoints: list[Json] | None) -> None:
     """Null is what Go makes of an empty list."""
     assert project(endpoint_slice(endpoints=endpoints)).members == {}
     bare = endpoint_slice()
@@ -152,7 +152,7 @@ def test_only_the_first_address_counts(addresses: list[str]) -> None:
 
 @pytest.mark.parametrize("addresses", [[], None])
 def test_an_endpoint_without_an_address(addresses: list[str] | None) -> None:
-    """It is a member that cannot be reached; whoever renders decides."""
+    """It is a member that cannot be reached; the formats decide what to do with it."""
     found = member(endpoint(addresses=addresses))
     assert (found.address, found.addresses) == ("", ())
 
@@ -169,7 +169,7 @@ def test_an_endpoint_without_an_address(addresses: list[str] | None) -> None:
     ],
 )
 def test_the_address_is_of_the_chosen_family(address: str, family: str, expected: str) -> None:
-    """All addresses are kept: a dual-stack pod is in a slice of each family under one uid, and the union joins them."""
+    """A member has the addresses of both families, or only the one that its source knows."""
     found = member(endpoint(addresses=[address]), family=family)
     assert (found.address, found.addresses) == (expected, (address,))
 
@@ -179,14 +179,14 @@ def test_the_slices_of_a_dual_stack_pod_have_the_same_member() -> None:
     assert member(endpoint(addresses=["10.0.0.1"])).key == member(endpoint(addresses=["fd00::1"])).key
 
 
-def test_names_are_no_addresses() -> None:
-    """FQDN is deprecated and names no address: the slice is known and empty."""
+def test_a_slice_of_names_has_no_members() -> None:
+    """FQDN is deprecated, and a name is not an address."""
     obj = endpoint_slice(addressType="FQDN", endpoints=[endpoint(addresses=["app.example"])])
     assert project(obj) == Report("endpointslice/default/app-a", 100, {})
 
 
 @pytest.mark.parametrize("absent", [{}, {"hostname": None, "nodeName": None, "zone": None}])
-def test_what_is_not_said_is_empty(absent: Json) -> None:
+def test_absent_fields_are_empty(absent: Json) -> None:
     """Hostname stands only where pod and Service agree on a subdomain; node and zone may be missing."""
     bare = {"addresses": ["10.0.0.1"], **absent}
     found = member(bare)
@@ -204,13 +204,13 @@ def test_what_is_not_said_is_empty(absent: Json) -> None:
         pytest.param({}, False, id="nothing known"),
     ],
 )
-def test_self_is_known_by_uid_and_else_by_name(how: dict[str, str], expected: bool) -> None:
-    """Never by address: with hostNetwork it is the node's."""
+def test_the_own_pod_is_recognized_by_its_uid_or_else_by_its_name(how: dict[str, str], expected: bool) -> None:
+    """Never by its address: with hostNetwork it is the node's."""
     assert member(endpoint(), **how).is_self is expected
 
 
-def test_without_a_target_nobody_is_self() -> None:
-    """No name is nobody's name, though the sidecar may not know its own either."""
+def test_an_endpoint_without_a_pod_is_never_the_own_one() -> None:
+    """Even if the sidecar does not know its own name."""
     assert not member(endpoint(targetRef=None), pod_uid="", pod_name="", namespace="default").is_self
     assert not member(endpoint(targetRef=None), pod_uid="uid-0", pod_name="", namespace="default").is_self
 
@@ -265,7 +265,7 @@ HAS = "endpointslice/default/app-a has"
     ],
 )
 def test_a_port_that_cannot_be_chosen_is_a_problem(ports: list[Json] | None, wanted: str, message: str) -> None:
-    """The message lists what there is to choose from; a guess would be published."""
+    """The message lists the candidates; a guess would be published."""
     found = project(endpoint_slice(ports=ports), port=wanted)
     assert (found.problem, found.members) == (message, {})
 
@@ -320,13 +320,13 @@ def test_slices_are_selected_by_the_names_of_their_services(
     [("0", 0), ("48213", 48213), (str(2**64), 2**64), ("abc", None), ("", None), ("-1", None), ("1.5", None)],
 )
 def test_a_revision_is_a_number_or_opaque(revision: str, number: int | None) -> None:
-    """And a slice with an opaque one yields to any other."""
+    """A slice with an opaque one yields to any other."""
     assert revision_number(revision) == number
     assert project(endpoint_slice(revision=revision)).order == (number or 0)
 
 
 def test_the_origin_is_the_same_for_an_object_and_its_deletion() -> None:
-    """A deletion is known by the metadata alone."""
+    """A deletion only has the metadata."""
     obj = endpoint_slice("app-x")
     assert endpoint_slice_origin(metadata_of(encoded(obj))) == project(obj).origin == "endpointslice/default/app-x"
 
@@ -346,7 +346,7 @@ SLICES = st.builds(
 
 @given(st.lists(SLICES | st.sampled_from(("endpointslice/default/a", "endpointslice/default/b"))))
 def test_what_is_remembered_of_a_slice_makes_no_difference(history: list[Json | str]) -> None:
-    """Whatever came before, and whatever of it is forgotten."""
+    """Whatever came before, and whatever was forgotten."""
     remembering = endpoint_slices("default", ["app"], Projection())
     read = reader(remembering)
     for obj in history:
@@ -357,7 +357,7 @@ def test_what_is_remembered_of_a_slice_makes_no_difference(history: list[Json | 
 
 
 def test_slices_that_are_not_in_a_list_are_forgotten() -> None:
-    """They vanished while nobody watched, and would be remembered for ever."""
+    """They were deleted while no watch was open, and would be remembered for ever."""
     remembering = endpoint_slices("default", ["app"], Projection())
     read = reader(remembering)
     slices = [encoded(endpoint_slice(name)) for name in "ab"]
@@ -368,8 +368,8 @@ def test_slices_that_are_not_in_a_list_are_forgotten() -> None:
 
 
 @pytest.mark.parametrize("indent", [None, 0, 2])
-def test_what_is_remembered_may_be_printed_in_any_way(indent: int | None) -> None:
-    """With or without white space, and from one to the next."""
+def test_a_slice_may_be_formatted_in_any_way(indent: int | None) -> None:
+    """With or without white space, and differently from one to the next."""
     read = reading()
     for count in (1, 3, 3, 2, 0, 4):
         obj = endpoint_slice(endpoints=[endpoint(number) for number in range(count)])
@@ -377,7 +377,7 @@ def test_what_is_remembered_may_be_printed_in_any_way(indent: int | None) -> Non
 
 
 def test_an_endpoint_that_did_not_change_is_the_same_member() -> None:
-    """An object is not decoded twice, and who compares two of them need not look into them."""
+    """It is not decoded twice, and comparing it is cheap."""
     read = reading()
     (before,) = read(encoded(endpoint_slice(endpoints=[endpoint()]))).members.values()
     after = read(encoded(endpoint_slice(endpoints=[endpoint(9), endpoint(), endpoint(8)]))).members
@@ -409,7 +409,7 @@ MALFORMED: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
-def test_what_is_no_slice_is_said_to_be_none(body: bytes) -> None:
-    """By one kind of error, whatever is wrong."""
+def test_a_slice_that_cannot_be_read_is_reported(body: bytes) -> None:
+    """By one kind of error."""
     with pytest.raises(msgspec.MsgspecError):
         reading()(body)

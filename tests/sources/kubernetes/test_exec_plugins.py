@@ -18,8 +18,8 @@ from tests.sources.kubernetes.readings import EARLIER, LATER, Reading, plug_in, 
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.*utc:DeprecationWarning")  # in kubernetes-asyncio, from 3.12
 
 
-async def test_a_plug_in_whose_token_has_no_end_is_run_each_minute(tmp_path: Path) -> None:
-    """It does not say how long the token is good."""
+async def test_a_plug_in_whose_token_has_no_expiry_is_run_each_minute(tmp_path: Path) -> None:
+    """Nobody knows how long the token is valid."""
     reading = Reading(kubeconfig(write(tmp_path, plug_in(tmp_path, '{"token":"secret-$n"}')), None))
     assert await reading.token() == "Bearer secret-1"
     assert await reading.token(after=59) == "Bearer secret-1"
@@ -28,15 +28,15 @@ async def test_a_plug_in_whose_token_has_no_end_is_run_each_minute(tmp_path: Pat
 
 @pytest.mark.parametrize(("expires", "second"), [(LATER, "Bearer secret-1"), (EARLIER, "Bearer secret-2")])
 async def test_a_plug_in_is_run_again_when_its_token_has_expired(tmp_path: Path, expires: str, second: str) -> None:
-    """Not sooner: it may ask somebody, or cost a second."""
+    """Not sooner: it may call a cloud's API, or take a second."""
     status = f'{{"token":"secret-$n","expirationTimestamp":"{expires}"}}'
     reading = Reading(kubeconfig(write(tmp_path, plug_in(tmp_path, status)), None))
     assert await reading.token() == "Bearer secret-1"
     assert await reading.token(after=60) == second
 
 
-async def test_a_plug_in_is_run_again_after_a_refusal(tmp_path: Path) -> None:
-    """Whatever it said about how long its token is good; and only once for each refusal."""
+async def test_a_plug_in_is_run_again_after_a_401(tmp_path: Path) -> None:
+    """Whatever the expiry of its token; and once for each 401."""
     status = f'{{"token":"secret-$n","expirationTimestamp":"{LATER}"}}'
     reading = Reading(kubeconfig(write(tmp_path, plug_in(tmp_path, status)), None))
     assert await reading.token() == "Bearer secret-1"
@@ -45,10 +45,10 @@ async def test_a_plug_in_is_run_again_after_a_refusal(tmp_path: Path) -> None:
     assert await reading.token(after=60) == "Bearer secret-2"
 
 
-async def test_a_plug_in_that_breaks_later_leaves_its_last_token(
+async def test_a_plug_in_that_fails_later_leaves_its_last_token(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is said what it complained of, but not what it printed."""
+    """The log has its error output, but nothing of what it printed."""
     reading = Reading(kubeconfig(write(tmp_path, plug_in(tmp_path, '{"token":"secret-$n"}')), None))
     await reading.token()
     (tmp_path / "broken").touch()
@@ -65,8 +65,8 @@ async def test_a_plug_in_that_breaks_later_leaves_its_last_token(
     "status",
     ["null", "7", '{"token":"secret","expirationTimestamp":"tomorrow"}', "{", '{"token":""}'],
 )
-async def test_a_plug_in_that_answers_nonsense_ends_the_program_at_first(tmp_path: Path, status: str) -> None:
-    """And only at first: later, the last token stays."""
+async def test_a_plug_in_whose_first_answer_is_unusable_ends_the_program(tmp_path: Path, status: str) -> None:
+    """Later, the last token stays."""
     await refusal(kubeconfig(write(tmp_path, plug_in(tmp_path, status)), None))
     file = write(tmp_path, plug_in(tmp_path, '{"token":"secret-$n"}'))
     reading = Reading(kubeconfig(file, None))
@@ -76,8 +76,8 @@ async def test_a_plug_in_that_answers_nonsense_ends_the_program_at_first(tmp_pat
     assert reading.count("token", "error") == 1
 
 
-async def test_a_plug_in_that_is_not_there(tmp_path: Path) -> None:
-    """The image lacks it, most likely."""
+async def test_a_missing_plug_in_is_reported(tmp_path: Path) -> None:
+    """Most likely the image lacks it."""
     user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(tmp_path / "missing")}}
     assert "No such file" in await refusal(kubeconfig(write(tmp_path, user), None))
 
@@ -130,7 +130,7 @@ def printing(status: str) -> str:
 
 
 async def test_a_plug_in_learns_what_it_is_asked_for() -> None:
-    """By the environment, in which the kubeconfig may add variables; nobody answers a prompt."""
+    """From the environment, to which the kubeconfig may add variables; there is nobody to answer a prompt."""
     script = 'printf "%s" "$KUBERNETES_EXEC_INFO" > "$OUT"; read line; ' + printing("{}")
     with tempfile.TemporaryDirectory() as directory:
         out = Path(directory) / "out"
@@ -150,7 +150,7 @@ async def test_a_plug_in_learns_what_it_is_asked_for() -> None:
         pytest.param('echo \'{"apiVersion":"v0","status":{}}\'', "an ExecCredential of v0, not of", id="version"),
     ],
 )
-async def test_a_plug_in_that_fails_says_why(script: str, message: str) -> None:
+async def test_the_failure_of_a_plug_in_is_reported(script: str, message: str) -> None:
     """But nothing of what it printed, which may be a token."""
     with pytest.raises(ValueError, match=message) as raised:
         await run(script)
@@ -159,15 +159,15 @@ async def test_a_plug_in_that_fails_says_why(script: str, message: str) -> None:
 
 @pytest.mark.parametrize("script", ["sleep 600 & echo $! > $PID; wait", "sleep 600 & echo $! > $PID"])
 async def test_a_plug_in_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path, script: str) -> None:
-    """Also if it has ended itself, and only what it started keeps its output open."""
+    """Also if it has ended itself, and only a process that it started keeps its output open."""
     pid = tmp_path / "pid"
     with pytest.raises(ValueError, match=r"exec: sh did not finish within 0\.5 s"):
         await run(script, seconds=0.5, PID=str(pid))
     await until_gone(int(pid.read_text(encoding="utf-8")))
 
 
-async def test_a_plug_in_is_killed_when_nobody_waits_for_it_any_more(tmp_path: Path) -> None:
-    """The sidecar ends, and leaves no process behind."""
+async def test_a_plug_in_is_killed_when_its_caller_is_cancelled(tmp_path: Path) -> None:
+    """The sidecar ends without leaving a process behind."""
     pid = tmp_path / "pid"
     running = asyncio.create_task(run("sleep 600 & echo $! > $PID; wait", PID=str(pid)))
     async with asyncio.timeout(10):

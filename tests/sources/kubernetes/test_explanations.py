@@ -75,15 +75,15 @@ CODES = {
 
 
 @pytest.mark.parametrize(("code", "beginning"), CODES.items())
-def test_each_code_has_its_own_words(code: int, beginning: str) -> None:
+def test_each_status_has_its_own_message(code: int, beginning: str) -> None:
     """And a reason that metrics know."""
     explained = explanations.refusal(code, "list", "/api", "said")
     assert explained.message.startswith(beginning)
     assert explained.reason in SourceError.REASONS
 
 
-def test_a_server_that_says_nothing_is_not_quoted() -> None:
-    """No colon with nothing behind it."""
+def test_an_empty_response_is_not_quoted() -> None:
+    """There is no colon with nothing behind it."""
     assert "(500 on list /api)." in explanations.refusal(500, "list", "/api", "").message
 
 
@@ -101,8 +101,8 @@ def test_a_server_that_says_nothing_is_not_quoted() -> None:
         ("something new", "SOMETHING_NEW", 0, "Check the certificates of both sides"),
     ],
 )
-def test_each_failure_of_tls_has_its_own_cure(said: str, code: str, verify_code: int, remedy: str) -> None:
-    """OpenSSL says what, the remedy is ours."""
+def test_each_failure_of_tls_has_its_own_remedy(said: str, code: str, verify_code: int, remedy: str) -> None:
+    """OpenSSL says what happened, the remedy is ours."""
     explained = explanations.tls("https://api", said, code, verify_code)
     assert explained.what == f"TLS to https://api failed: {said}."
     assert remedy in explained.remedy

@@ -42,7 +42,7 @@ from tests.sources.kubernetes.requests import IMPATIENT, QUERY, TOKEN, VERBS, Ve
 CHECK_ADDRESS = "Check its address, and whether a NetworkPolicy or a firewall drops the packets."
 
 
-async def test_nobody_listens(simulator: Simulator) -> None:
+async def test_a_refused_connection_is_reported(simulator: Simulator) -> None:
     """The message says where."""
     await simulator.stop_serving()
     async with connected(grants(simulator.url, token=TOKEN)) as connection:
@@ -64,7 +64,7 @@ async def test_a_list_on_which_nothing_arrives_is_given_up(simulator: Simulator)
 
 
 async def test_a_watch_on_which_nothing_arrives_times_out(simulator: Simulator) -> None:
-    """That is no failure: perhaps there is nothing to say."""
+    """That is not a failure: perhaps there is nothing to say."""
     simulator.script(Silence(times=FOREVER))
     async with connected(grants(simulator.url, token=TOKEN), timeouts=IMPATIENT) as connection:
         with pytest.raises(TimeoutError):
@@ -73,7 +73,7 @@ async def test_a_watch_on_which_nothing_arrives_times_out(simulator: Simulator) 
 
 @pytest.mark.parametrize("verb", VERBS)
 async def test_a_server_that_never_answers_is_given_up(verb: Verb) -> None:
-    """It has taken the connection and the request, and sends no head."""
+    """It has accepted the connection and the request, but sends no response."""
 
     async def answer(_: bytes, __: asyncio.StreamWriter) -> None:
         await asyncio.sleep(60)
@@ -83,7 +83,7 @@ async def test_a_server_that_never_answers_is_given_up(verb: Verb) -> None:
             assert (await failure(connection, verb)).reason == "timeout"
 
 
-async def test_a_list_that_drips_is_given_up_in_the_end(simulator: Simulator) -> None:
+async def test_a_list_that_arrives_too_slowly_is_given_up(simulator: Simulator) -> None:
     """Each byte comes in time, the whole does not."""
 
     async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
@@ -98,8 +98,8 @@ async def test_a_list_that_drips_is_given_up_in_the_end(simulator: Simulator) ->
 
 
 @pytest.mark.parametrize("verb", VERBS)
-async def test_a_server_that_does_not_take_the_connection_is_given_up(verb: Verb) -> None:
-    """A full backlog, or packets that are dropped: SYN is not answered at all."""
+async def test_a_server_that_does_not_accept_the_connection_is_given_up(verb: Verb) -> None:
+    """A full backlog, or packets that are dropped: SYN is not answered."""
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -116,10 +116,10 @@ async def test_a_server_that_does_not_take_the_connection_is_given_up(verb: Verb
     "fault", [Refuse(times=2), CutMidLine(), CutMidLine(reset=True)], ids=["FIN first", "FIN", "RST"]
 )
 @pytest.mark.parametrize("verb", VERBS)
-async def test_a_connection_that_breaks_says_so(
+async def test_a_broken_connection_is_reported(
     simulator: Simulator, connection: Connection, verb: Verb, fault: Fault
 ) -> None:
-    """Before the answer (twice: aiohttp asks again by itself), in the middle of it, by FIN and by RST."""
+    """Before the response (twice: aiohttp repeats the request itself) and in the middle of it, by FIN and by RST."""
     revision = str(simulator.store.revision - 1) if verb == "watch" else "0"
     simulator.script(fault)
     error = await failure(connection, verb, resourceVersion=revision)
@@ -127,8 +127,8 @@ async def test_a_connection_that_breaks_says_so(
     assert error.message.startswith(f"The connection to {simulator.url} broke: ")
 
 
-async def test_what_comes_before_a_break_is_given_on(simulator: Simulator, connection: Connection) -> None:
-    """A watch that is cut has said what it has said."""
+async def test_what_comes_before_a_break_is_used(simulator: Simulator, connection: Connection) -> None:
+    """The events before it are complete."""
     simulator.script(CutMidLine(verb="watch", after=1))
     query = {**QUERY, "watch": "1", "resourceVersion": str(simulator.store.revision - 1)}
     got = b""
@@ -148,8 +148,8 @@ async def test_what_comes_before_a_break_is_given_on(simulator: Simulator, conne
 
 @pytest.mark.parametrize("words", [b"SSH-2.0-OpenSSH_9.9\r\n", b"HTTP/1.1 abc\r\n\r\n", b""])
 @pytest.mark.parametrize("verb", VERBS)
-async def test_somebody_who_speaks_no_http(words: bytes, verb: Verb) -> None:
-    """The wrong port, perhaps."""
+async def test_a_peer_that_does_not_speak_http_is_reported(words: bytes, verb: Verb) -> None:
+    """It may be the wrong port."""
 
     async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(words)
@@ -158,8 +158,8 @@ async def test_somebody_who_speaks_no_http(words: bytes, verb: Verb) -> None:
         assert (await failure(connection, verb)).reason == "connection"
 
 
-async def test_a_body_that_is_not_what_it_says_it_is() -> None:
-    """Gzip that is none."""
+async def test_a_body_that_is_not_what_its_header_says_is_reported() -> None:
+    """It claims to be gzip."""
 
     async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(response(b"no gzip", 200, "Content-Encoding: gzip"))
@@ -169,8 +169,8 @@ async def test_a_body_that_is_not_what_it_says_it_is() -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-async def test_a_token_that_is_no_header(simulator: Simulator, verb: Verb) -> None:
-    """A line break in the middle of it, from a file that was pasted: said without saying the token."""
+async def test_a_token_that_cannot_be_a_header_is_reported(simulator: Simulator, verb: Verb) -> None:
+    """It contains a line break, from a file that was pasted; the message does not quote it."""
     async with connected(grants(simulator.url, token=f"{TOKEN}\n{TOKEN}")) as connection:
         error = await failure(connection, verb)
     assert error.reason == "malformed"
@@ -231,8 +231,8 @@ RAW: dict[str, tuple[Exception, str]] = {
 
 
 @pytest.mark.parametrize(("raised", "message"), RAW.values(), ids=RAW)
-def test_no_object_and_no_url_of_the_library_is_shown(raised: Exception, message: str) -> None:
-    """Its own texts have both."""
+def test_messages_do_not_quote_the_library(raised: Exception, message: str) -> None:
+    """Its own texts contain objects and URLs."""
     with pytest.raises(SourceError) as caught, translated("https://api"):
         raise raised
     assert caught.value.message == message

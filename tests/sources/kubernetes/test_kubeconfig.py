@@ -51,36 +51,36 @@ async def test_the_context_may_be_chosen(tmp_path: Path) -> None:
 
 
 async def test_a_context_without_a_namespace(tmp_path: Path) -> None:
-    """Then it is not known."""
+    """The namespace is then unknown."""
     assert (await Reading(kubeconfig(write(tmp_path, {"token": SECRET}), None)).session()).namespace == ""
 
 
 async def test_a_user_without_a_token(tmp_path: Path) -> None:
-    """There are other ways to be known, and none at all."""
+    """There are other ways to authenticate, and none at all."""
     assert (await Reading(kubeconfig(write(tmp_path, {}), None)).session()).headers == {}
 
 
 async def test_a_user_with_a_password(tmp_path: Path) -> None:
-    """Basic authentication, for what still has it."""
+    """Basic authentication, where it still exists."""
     token = await Reading(kubeconfig(write(tmp_path, {"username": "me", "password": SECRET}), None)).token()
     assert token == "Basic " + base64.b64encode(f"me:{SECRET}".encode()).decode()
 
 
 async def test_insecure_skip_tls_verify(tmp_path: Path) -> None:
-    """Neither the CA nor the name is checked, because somebody said so."""
+    """Neither the CA nor the name is checked, because somebody asked for that."""
     tls = (await Reading(kubeconfig(write(tmp_path, {"token": SECRET}), None)).session()).tls
     assert isinstance(tls, ssl.SSLContext)
     assert (tls.verify_mode, tls.check_hostname) == (ssl.CERT_NONE, False)
 
 
 async def test_without_tls_there_is_no_context(tmp_path: Path) -> None:
-    """A tunnel on the own machine, or the demo."""
+    """A tunnel on the same machine, or the demo."""
     file = write(tmp_path, {"token": SECRET}, cluster={"server": "http://127.0.0.1:8001"})
     assert (await Reading(kubeconfig(file, None)).session()).tls is True
 
 
 async def test_a_token_file_is_read_again_each_minute(tmp_path: Path) -> None:
-    """A path beside the kubeconfig; the newline is not part of it; what cannot be read is kept."""
+    """Its path is relative to the kubeconfig; the newline is ignored; if it cannot be read, the last token stays."""
     file = write(tmp_path, {"tokenFile": "token"})
     (tmp_path / "token").write_text(f"{SECRET}\n", encoding="utf-8")
     reading = Reading(kubeconfig(file, None))
@@ -95,7 +95,7 @@ async def test_a_token_file_is_read_again_each_minute(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "\n"])
 async def test_an_empty_token_file_keeps_the_last_token(tmp_path: Path, text: str) -> None:
-    """It is being written. Without a token, the request would be somebody else's: ``system:anonymous``."""
+    """It is being written. A request without a token would be made as ``system:anonymous``."""
     file = write(tmp_path, {"tokenFile": "token"})
     (tmp_path / "token").write_text(SECRET, encoding="utf-8")
     reading = Reading(kubeconfig(file, None))
@@ -107,8 +107,8 @@ async def test_an_empty_token_file_keeps_the_last_token(tmp_path: Path, text: st
     assert reading.logged[-1]["event"] == "credentials kept"
 
 
-async def test_a_kubeconfig_that_was_replaced_is_read_after_a_refusal(tmp_path: Path) -> None:
-    """Somebody has logged in anew."""
+async def test_a_kubeconfig_that_was_replaced_is_read_after_a_401(tmp_path: Path) -> None:
+    """Somebody has logged in again."""
     reading = Reading(kubeconfig(write(tmp_path, {"token": SECRET}), None))
     await reading.token()
     write(tmp_path, {"token": "new"})
@@ -117,7 +117,7 @@ async def test_a_kubeconfig_that_was_replaced_is_read_after_a_refusal(tmp_path: 
 
 
 async def test_a_client_certificate(tmp_path: Path, material: dict[str, tuple[Path, Path]]) -> None:
-    """It is shown to a server that asks for it, and a new one makes a new context."""
+    """It is sent to a server that asks for it, and a new one makes a new context."""
     server = tls_server(*material["now"])
     server.verify_mode = ssl.CERT_REQUIRED
     server.load_verify_locations(material["after"][0])
@@ -137,20 +137,20 @@ async def test_a_client_certificate(tmp_path: Path, material: dict[str, tuple[Pa
     assert (await reading.session(after=60)).tls is not before.tls
 
 
-async def test_a_kubeconfig_that_is_not_there(tmp_path: Path) -> None:
+async def test_a_missing_kubeconfig_is_reported(tmp_path: Path) -> None:
     """The message says where it should be."""
     missing = tmp_path / "missing"
     assert (await refusal(kubeconfig(missing, None))).endswith(f": there is no kubeconfig at {missing}.")
 
 
-async def test_no_kubeconfig_where_it_is_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither in a pod nor told where to look: all places are named."""
+async def test_a_missing_default_kubeconfig_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All default places are listed."""
     places = [str(tmp_path / "a"), str(tmp_path / "b")]
     monkeypatch.setattr("kubernetes_asyncio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", ":".join(places))
     assert (await refusal(kubeconfig(None, None))).endswith(f": there is no kubeconfig at {' or '.join(places)}.")
 
 
-async def test_a_context_that_is_not_there(tmp_path: Path) -> None:
+async def test_a_missing_context_is_reported(tmp_path: Path) -> None:
     """By name."""
     message = await refusal(kubeconfig(write(tmp_path, {"token": SECRET}), "nowhere"))
     assert "nowhere" in message
@@ -160,15 +160,15 @@ async def test_a_context_that_is_not_there(tmp_path: Path) -> None:
     "text",
     ["", "secret", "[]", "{}", "7", "users: [token: secret", "users: {token: secret}", "clusters: secret", "\x00"],
 )
-async def test_a_file_that_is_no_kubeconfig(tmp_path: Path, text: str) -> None:
-    """A message, whatever it is, and nothing of what stands in it."""
+async def test_a_file_that_is_not_a_kubeconfig_is_reported(tmp_path: Path, text: str) -> None:
+    """Nothing of its content is quoted."""
     file = tmp_path / "config"
     file.write_text(text, encoding="utf-8")
     await refusal(kubeconfig(file, None))
 
 
-async def test_a_kubeconfig_that_lacks_something_is_not_quoted(tmp_path: Path) -> None:
-    """The library prints the user as it stands in the file, secrets and all; only what is missing is said."""
+async def test_a_kubeconfig_that_lacks_an_entry_is_not_quoted(tmp_path: Path) -> None:
+    """The library prints the whole user, secrets and all; only what is missing is reported."""
     expired = base64.b64encode(b'{"exp":1}').decode()
     provider = {"name": "oidc", "config": {"id-token": f"x.{expired}.x", "refresh-token": SECRET}}
     message = await refusal(kubeconfig(write(tmp_path, {"auth-provider": provider}), None))
@@ -184,7 +184,7 @@ def id_token(claims: str) -> str:
     "claims", ['{"exp":"tomorrow"}', '{"exp":1e400}', '{"exp":1e20}', '{"exp":-1e20}', '{"exp":[]}', "[]", "7", "x", ""]
 )
 async def test_an_id_token_with_odd_claims_is_reported(tmp_path: Path, claims: str) -> None:
-    """Whatever kubernetes-asyncio makes of it."""
+    """Whatever kubernetes-asyncio raises."""
     user = {"auth-provider": {"name": "oidc", "config": {"id-token": id_token(claims)}}}
     await refusal(kubeconfig(write(tmp_path, user), None))
 
@@ -219,7 +219,7 @@ async def test_a_cluster_with_an_odd_entry_is_reported(tmp_path: Path, entry: st
 
 
 async def test_empty_entries_count_as_none(tmp_path: Path) -> None:
-    """Tools write them."""
+    """Some tools write them."""
     cluster = {"proxy-url": "", "tls-server-name": ""}
     session = await Reading(kubeconfig(write(tmp_path, {"token": SECRET}, cluster=cluster), None)).session()
     assert (session.proxy, session.server_name) == (None, None)
@@ -234,8 +234,8 @@ async def test_a_context_whose_namespace_is_null_has_none(tmp_path: Path) -> Non
     assert (await Reading(kubeconfig(file, None)).session()).namespace == ""
 
 
-async def test_an_issuer_that_is_away_is_reported_by_name(tmp_path: Path) -> None:
-    """Without objects of Python in the message."""
+async def test_an_unreachable_issuer_is_reported_by_name(tmp_path: Path) -> None:
+    """Without Python objects in the message."""
     config = {"client-id": "me", "client-secret": "x", "refresh-token": "x", "idp-issuer-url": "http://127.0.0.1:9"}
     message = await refusal(kubeconfig(write(tmp_path, {"auth-provider": {"name": "oidc", "config": config}}), None))
     assert message.endswith(": 127.0.0.1 cannot be reached: Connection refused.")

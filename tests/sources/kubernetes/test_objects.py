@@ -20,7 +20,7 @@ from tests.support.builders import collection, encoded, endpoint_slice, page
 from tests.support.strategies import VALUES, spoiled
 
 
-def test_a_revision_without_end_is_opaque() -> None:
+def test_a_very_long_revision_is_opaque() -> None:
     """Python refuses to read a number of 4,300 digits, with an error of its own."""
     assert number("9" * LONGEST) is not None
     assert number("9" * 5000) is None
@@ -47,7 +47,7 @@ def test_an_empty_page() -> None:
 @pytest.mark.parametrize(
     "body", [b"Too many requests, please try again later.\n", b"<html></html>", b"", b"[]", b"\xff"]
 )
-def test_a_refusal_that_is_no_status_says_nothing(body: bytes) -> None:
+def test_a_refusal_that_is_not_a_status_is_empty(body: bytes) -> None:
     """Proxies, and the API server's own filters, answer with text."""
     assert decode_status(body) == Status()
 
@@ -86,12 +86,12 @@ def raises_nothing_else(body: bytes) -> None:
 
 @given(spoiled(endpoint_slice()) | VALUES)
 def test_any_json_is_a_slice_or_malformed(value: Any) -> None:  # noqa: ANN401 - any JSON
-    """Nothing that an API server may say ends the program."""
+    """Nothing that an API server sends ends the program."""
     raises_nothing_else(encoded(value))
     raises_nothing_else(msgspec.json.encode({"type": "ADDED", "object": value}))
 
 
 @given(st.binary() | st.binary().map(lambda middle: b'{"metadata":{"name":"' + middle + b'"}}'))
 def test_any_bytes_are_a_slice_or_malformed(body: bytes) -> None:
-    """Nor anything that a proxy may."""
+    """Nor anything that a proxy sends."""
     raises_nothing_else(body)

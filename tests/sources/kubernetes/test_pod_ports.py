@@ -79,7 +79,7 @@ def test_the_port_of_a_member(spec: Json, wanted: str, port: int | None) -> None
     ],
 )
 def test_a_port_that_cannot_be_chosen_is_a_problem(spec: Json, wanted: str, message: str) -> None:
-    """The message lists what there is to choose from."""
+    """The message lists the candidates; a guess would be published."""
     assert project(pod(spec=spec), port=wanted) == Report(ORIGIN, 100, {}, f"{ORIGIN} {message}")
 
 
@@ -98,13 +98,13 @@ def test_a_port_that_cannot_be_chosen_is_a_problem(spec: Json, wanted: str, mess
         ),
     ],
 )
-def test_a_pod_without_the_wanted_port_is_no_member(spec: Json, wanted: str, message: str) -> None:
+def test_a_pod_without_the_wanted_port_is_not_a_member(spec: Json, wanted: str, message: str) -> None:
     """It is a warning, and holds nothing up."""
     assert project(pod(spec=spec), port=wanted) == Report(ORIGIN, 100, {}, warning=f"{ORIGIN} {message}")
 
 
 def test_a_thousand_pods_have_one_warning() -> None:
-    """Pods of one controller have one template, and an operator reads one message."""
+    """The pods of one controller have one template, and an operator reads one message."""
     many = [
         pod(spec=containers([]), name=f"app-{number}", ownerReferences=[CREDITOR, REPLICA_SET])
         for number in range(1000)

@@ -26,19 +26,19 @@ HASHES = {"pod-template-hash": "5d4f", "deployment": "app-3", "controller-revisi
         pytest.param({}, "version", "", id="a label that is not there"),
     ],
 )
-def test_the_group_that_a_pod_was_rolled_out_with(labels: Json, split: str, report: str) -> None:
-    """As KUBE_PING tells them apart, or by what one likes."""
+def test_the_rollout_of_a_pod(labels: Json, split: str, report: str) -> None:
+    """By the labels that KUBE_PING uses, by the controller, or by any label."""
     assert sole(pod(labels=labels, ownerReferences=[CREDITOR, REPLICA_SET]), split=split).rollout == report
 
 
 @pytest.mark.parametrize("owners", [None, [], [CREDITOR]])
-def test_a_pod_that_nobody_controls_has_no_group(owners: list[Json] | None) -> None:
+def test_a_pod_without_a_controller_has_no_rollout(owners: list[Json] | None) -> None:
     """An owner is not a controller."""
     assert sole(pod(ownerReferences=owners), split="owner").rollout == ""
 
 
-def test_the_cluster_that_a_pod_is_of() -> None:
-    """The value of the label that is asked for; empty where there is none."""
+def test_the_cluster_of_a_pod() -> None:
+    """The value of the configured label; empty if there is none."""
     labelled = pod(labels={"cluster": "blue"})
     assert sole(labelled, cluster_label="cluster").cluster == "blue"
     assert sole(labelled, cluster_label="other").cluster == ""
@@ -77,7 +77,7 @@ UNFINISHED = "status.phase!=Succeeded,status.phase!=Failed"
 def test_selectors_are_passed_on(
     namespace: str, selector: str, fields: str, scope: str, path: str, query: dict[str, str]
 ) -> None:
-    """In the API's own syntax, whatever that is; in pages."""
+    """In the API's own syntax, and in pages."""
     made = pods(namespace, selector, fields, PodProjection(projection=Projection()))
     assert (made.scope, made.path) == (scope, path)
     assert made.query == query | {"limit": str(PAGE)}
@@ -91,6 +91,6 @@ def test_the_origin_is_the_same_for_a_pod_and_its_deletion() -> None:
 
 
 @pytest.mark.parametrize(("revision", "version"), [("48213", 48213), ("opaque", 0)])
-def test_the_version_is_the_revision(revision: str, version: int) -> None:
+def test_the_order_is_the_resource_version(revision: str, version: int) -> None:
     """If it is a number."""
     assert project(pod(resourceVersion=revision)).order == version

@@ -89,7 +89,7 @@ WRITTEN_BY_A_REAL_KUBELET = b"""{
 }"""
 
 
-def test_a_pod_as_it_is_found() -> None:
+def test_a_pod_as_the_kubelet_writes_it() -> None:
     """Every field that is read, among many that are not."""
     expected = msgspec.structs.replace(
         HAZELCAST_0,
@@ -108,7 +108,7 @@ def test_a_pod_as_it_is_found() -> None:
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
 def test_a_finished_pod_never_counts(phase: str) -> None:
-    """It keeps its address, which may be another pod's by now, and may even say that it is ready."""
+    """It keeps its address, which another pod may have by now, and may even say that it is ready."""
     assert project(pod(status={"phase": phase})) == Report(ORIGIN, 100, {})
 
 
@@ -133,8 +133,8 @@ def test_a_pod_that_was_just_created() -> None:
     assert project(bare) == Report(ORIGIN, 100, {})
 
 
-def test_who_does_not_count_has_no_problem() -> None:
-    """A Job's finished pods do not have the port, and need not."""
+def test_a_finished_pod_lacks_no_port() -> None:
+    """Those of a Job do not have the port, and need not."""
     assert project(pod(spec={"containers": [{}]}, status={"phase": "Failed"}), port="hazelcast").problem == ""
 
 
@@ -160,7 +160,7 @@ def test_a_pod_that_is_starting_counts(phase: str) -> None:
 def test_conditions_are_those_of_a_slice(
     said: list[Json] | None, deleted: str | None, expected: tuple[bool, bool, bool]
 ) -> None:
-    """What the endpoint-slice controller would say of the same pod: a terminating one is serving and never ready."""
+    """As the endpoint-slice controller sets them for the same pod: a terminating one is serving, never ready."""
     found = sole(pod(status={"conditions": said}, deletionTimestamp=deleted))
     assert (found.ready, found.serving, found.terminating) == expected
 
@@ -187,8 +187,8 @@ A_REASON = [
         pytest.param({"reason": "Evicted"}, False, id="another reason"),
     ],
 )
-def test_a_pod_on_a_lost_node_is_told_apart(status: Json, lost: bool) -> None:
-    """Not by what it is, but by who says so."""
+def test_a_pod_on_a_lost_node_is_recognized(status: Json, lost: bool) -> None:
+    """By who wrote the conditions."""
     assert sole(pod(status=status)).lost is lost
 
 
@@ -203,14 +203,14 @@ def test_a_pod_on_a_lost_node_is_told_apart(status: Json, lost: bool) -> None:
     ],
 )
 def test_both_addresses_of_a_pod(status: list[str], family: str, expected: tuple[str, list[str]]) -> None:
-    """IPv4 first, in whichever order the cluster has its families."""
+    """IPv4 first, whichever family is the cluster's first."""
     ips = {"podIP": status[0], "podIPs": [{"ip": address} for address in status]}
     found = sole(pod(status=ips), family=family)
     assert (found.address, list(found.addresses)) == expected
 
 
 def test_the_one_address_where_there_is_no_list() -> None:
-    """As of a virtual kubelet that knows nothing of two."""
+    """A virtual kubelet may write only one."""
     assert sole(pod(status={"podIPs": None})).addresses == ("10.0.0.1",)
 
 
@@ -221,14 +221,14 @@ def test_two_pods_on_one_network_are_two_members() -> None:
     assert {sole(obj).address for obj in shared} == {"10.0.0.1"}
 
 
-def test_self_is_known_by_uid_and_else_by_name() -> None:
-    """As everywhere."""
+def test_the_own_pod_is_recognized_by_its_uid_or_else_by_its_name() -> None:
+    """Never by its address: with hostNetwork it is the node's."""
     assert sole(pod(), pod_uid="uid-0").is_self
     assert not sole(pod(), pod_uid="uid-9", pod_name="app-0", namespace="default").is_self
     assert sole(pod(), pod_name="app-0", namespace="default").is_self
 
 
-def test_what_is_not_said_is_empty() -> None:
+def test_absent_fields_are_empty() -> None:
     """Hostname, node, zone, labels, creation."""
     bare = pod(labels=None, creationTimestamp=None, ownerReferences=None)
     del bare["spec"]
@@ -256,7 +256,7 @@ PODS = st.builds(
 
 @given(PODS)
 def test_a_pod_is_one_member_or_none(obj: Json) -> None:
-    """Ready only if it serves and stays; nobody is ready of whom nobody knows; and every address is its own."""
+    """It is ready only if it serves and is not terminating, and every address is its own."""
     found = project(obj)
     counts = obj["status"]["phase"] not in {"Succeeded", "Failed"} and bool(obj["status"]["podIPs"])
     assert len(found.members) == int(counts)
@@ -276,7 +276,7 @@ WHOLE = pod(
 
 @given(spoiled(WHOLE) | VALUES, st.sampled_from(("off", "auto", "owner", "version")))
 def test_any_json_is_a_pod_or_malformed(value: object, split: str) -> None:
-    """Nothing that an API server may say ends the program."""
+    """Nothing that an API server sends ends the program."""
     projection = PodProjection(projection=Projection(port="hazelcast"), split=split, cluster_label="cluster")
     with contextlib.suppress(msgspec.MsgspecError):
         read(encoded(value), projection)
@@ -287,7 +287,7 @@ def test_any_json_is_a_pod_or_malformed(value: object, split: str) -> None:
     [b"", b"null", b"{}", encoded(WHOLE)[:-1], encoded(WHOLE).replace(b"app-0", b"app-\xff")],
     ids=["nothing", "null", "no metadata", "cut off", "bad UTF-8"],
 )
-def test_what_is_no_pod_is_said_to_be_none(body: bytes) -> None:
+def test_a_pod_that_cannot_be_read_is_reported(body: bytes) -> None:
     """By one kind of error."""
     with pytest.raises(msgspec.MsgspecError):
         read(body, PodProjection(projection=Projection()))

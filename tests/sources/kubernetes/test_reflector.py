@@ -28,8 +28,8 @@ from tests.support.script import HANG, OPEN, Script, Stream, error, now, reflect
 pytestmark = pytest.mark.looptime
 
 
-async def test_backoff_begins_anew_after_two_healthy_minutes() -> None:
-    """Sooner, it goes on growing: a server that fails every minute is not healthy."""
+async def test_backoff_starts_again_after_two_healthy_minutes() -> None:
+    """Sooner, it keeps growing: a server that fails every minute is not healthy."""
     failing = error("server_error")
     server = Script(watches=[failing, failing, (110.0, failing), failing, (121.0, failing), failing])
     async with following(reflect(server)):
@@ -68,7 +68,7 @@ async def test_a_failure_is_not_over_when_the_server_only_accepts_the_watch() ->
 
 
 async def test_failures_that_alternate_with_accepted_watches_are_one_failure() -> None:
-    """It began with the first of them, and the waits between them grow: so ``--fallback-after`` has its time."""
+    """It began with the first of them, and the waits in between grow: so ``--fallback-after`` takes effect."""
     server = Script(watches=repeat((2.0, error("connection"))))
     async with following(reflect(server)) as seen:
         await asyncio.sleep(100)
@@ -77,8 +77,8 @@ async def test_failures_that_alternate_with_accepted_watches_are_one_failure() -
     assert server.waits("watch")[:5] == pytest.approx([2.8, 3.6, 5.2, 8.4, 14.8])
 
 
-async def test_a_list_ends_a_failure_and_says_so() -> None:
-    """The log has one line for the end of each outage, whatever ended it."""
+async def test_the_end_of_a_failure_is_logged() -> None:
+    """One line for each outage, whatever ended it."""
     server = Script([error("refused"), page()])
     with structlog.testing.capture_logs() as logged:
         async with following(reflect(server)):
@@ -86,8 +86,8 @@ async def test_a_list_ends_a_failure_and_says_so() -> None:
     assert [entry["event"] for entry in logged] == ["source failing", "source recovered"]
 
 
-async def test_retries_are_progress() -> None:
-    """Liveness asks whether the loop moves, not whether the API server is well."""
+async def test_retries_count_as_activity() -> None:
+    """Liveness asks whether the loop runs, not whether the API server is well."""
     server = Script(watches=chain([error("server_error")] * 3, [(10.0, bookmark(200), HANG)]))
     reflector = reflect(server)
     moved = []
@@ -98,8 +98,8 @@ async def test_retries_are_progress() -> None:
     assert moved == [0.0, 0.8, 2.4, 5.6, 15.6, 15.6]
 
 
-async def test_every_page_and_every_failed_list_is_progress() -> None:
-    """A LIST may take a minute, and several of them more than liveness allows for one."""
+async def test_every_page_and_every_failed_list_counts_as_activity() -> None:
+    """A LIST may take a minute, and several of them more than liveness allows."""
     first = page(endpoint_slice("a"), **{"continue": "more"})
     server = Script([(20.0, error("server_error")), (20.0, first), (20.0, page(endpoint_slice("b")))])
     reflector = reflect(server)
@@ -111,8 +111,8 @@ async def test_every_page_and_every_failed_list_is_progress() -> None:
     assert moved == [0.0, 20.0, 20.8, 40.8, 60.8]
 
 
-async def test_after_cancellation_nothing_is_said_and_nothing_stays_open() -> None:
-    """The connection is left as the task ends."""
+async def test_after_cancellation_nothing_is_reported_and_nothing_stays_open() -> None:
+    """The connection is closed as the task ends."""
     server = Script(watches=[(5.0, line("ADDED", endpoint_slice("b", 101)), HANG)])
     async with following(reflect(server)) as seen:
         await asyncio.sleep(1)
@@ -172,8 +172,8 @@ def test_every_label_is_known_beforehand() -> None:
 # --- confirm
 
 
-async def test_a_complete_list_may_be_asked_for_at_any_time() -> None:
-    """It ends the open watch at once, and takes nothing older than what was seen; two requests are one list."""
+async def test_confirm_ends_the_open_watch_and_lists() -> None:
+    """At once, and nothing older than what was seen; two requests are one list."""
     server = Script(watches=[OPEN, OPEN])
     source = reflect(server)
     async with following(source) as seen:
@@ -187,7 +187,7 @@ async def test_a_complete_list_may_be_asked_for_at_any_time() -> None:
         assert len(server.of("watch")) == 2
 
 
-async def test_a_list_that_is_asked_for_while_a_list_is_taken_in_is_not_lost() -> None:
+async def test_confirm_while_a_list_is_consumed_is_not_lost() -> None:
     """A relist is the usual cause of a shrink, and no watch is open at that moment."""
     server = Script([page(), page()])
     source = reflect(server)
@@ -200,7 +200,7 @@ async def test_a_list_that_is_asked_for_while_a_list_is_taken_in_is_not_lost() -
     assert server.of("watch") == []
 
 
-async def test_a_list_that_was_on_its_way_confirms_nothing() -> None:
+async def test_a_list_that_was_already_on_its_way_confirms_nothing() -> None:
     """It may be older than the doubt: it is not reported, and the next one is."""
     server = Script([(5.0, page(endpoint_slice("old"))), page(endpoint_slice("new"), revision=101)])
     source = reflect(server)
@@ -214,8 +214,8 @@ async def test_a_list_that_was_on_its_way_confirms_nothing() -> None:
 
 
 @pytest.mark.parametrize("at", [0.5, 1.0, 3.0])
-async def test_a_list_that_is_asked_for_during_an_outage_comes_before_recovery(at: float) -> None:
-    """Between attempts as well as when the watch has just been opened: nothing is said of the old set again."""
+async def test_confirm_during_an_outage_lists_before_recovery(at: float) -> None:
+    """Between attempts as well as when the watch has just been opened: the old set is not in use again before that."""
     away = error("refused")
     server = Script([page(), page(endpoint_slice("new"), revision=300)], [away, away, (1.5, bookmark(400), HANG)])
     source = reflect(server)
@@ -227,8 +227,8 @@ async def test_a_list_that_is_asked_for_during_an_outage_comes_before_recovery(a
     assert seen.reports == reports(endpoint_slice("new"))
 
 
-async def test_a_list_that_fails_is_repeated_until_it_confirms() -> None:
-    """A request stays until it is served."""
+async def test_confirm_stays_requested_until_a_list_succeeds() -> None:
+    """A failed list does not serve it."""
     server = Script([page(), error("server_error"), error("server_error"), page(revision=101)])
     source = reflect(server)
     async with following(source) as seen:
@@ -239,8 +239,8 @@ async def test_a_list_that_fails_is_repeated_until_it_confirms() -> None:
     assert len(server.of("watch")) == 2
 
 
-async def test_whoever_asks_at_each_list_gets_one_each_second() -> None:
-    """Not as many as the server can give."""
+async def test_confirm_at_each_list_is_served_once_a_second() -> None:
+    """Not as often as the server can answer."""
     server = Script()
     source = reflect(server)
 

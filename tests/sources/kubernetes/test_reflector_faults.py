@@ -82,10 +82,10 @@ TRANSIENT: dict[str, tuple[Fault, Sequence[int], Sequence[str]]] = {
 
 
 @pytest.mark.parametrize(("fault", "watched", "failed"), TRANSIENT.values(), ids=TRANSIENT)
-async def test_a_watch_that_fails_goes_on_where_it_was(
+async def test_a_watch_that_fails_resumes_where_it_was(
     simulator: Simulator, service: ScriptedService, fault: Fault, watched: Sequence[int], failed: Sequence[str]
 ) -> None:
-    """Nobody lists, nobody is lost, and nobody is forgotten meanwhile."""
+    """There is no list, no event is lost, and no member is forgotten meanwhile."""
     async with followed(simulator) as seen:
         await simulator.request(verb="watch")
         before = seen.reports
@@ -112,10 +112,10 @@ UNREADABLE: dict[str, tuple[Fault, str]] = {
 
 
 @pytest.mark.parametrize(("fault", "reason"), UNREADABLE.values(), ids=UNREADABLE)
-async def test_a_watch_that_cannot_be_read_lists_once(
+async def test_an_unreadable_watch_is_followed_by_one_list(
     simulator: Simulator, service: ScriptedService, fault: Fault, reason: str
 ) -> None:
-    """From the last good event, and then watches again."""
+    """From the last good event; then it watches again."""
     async with followed(simulator) as seen:
         await simulator.request(verb="watch")
         simulator.script(fault)
@@ -134,7 +134,7 @@ EXPIRED: dict[str, Fault] = {"status": Gone(), "event": GoneEvent(), "event afte
 
 
 @pytest.mark.parametrize("fault", EXPIRED.values(), ids=EXPIRED)
-async def test_a_watch_that_has_expired_lists_once(
+async def test_an_expired_watch_is_followed_by_one_list(
     simulator: Simulator, service: ScriptedService, fault: Fault
 ) -> None:
     """From where it was, and not as a failure."""
@@ -168,14 +168,14 @@ LIST_FAULTS: dict[str, tuple[Sequence[Fault], Sequence[int], Sequence[str]]] = {
 
 
 @pytest.mark.parametrize(("faults", "listed", "failed"), LIST_FAULTS.values(), ids=LIST_FAULTS)
-async def test_a_first_list_that_fails_is_asked_again(
+async def test_a_first_list_that_fails_is_repeated(
     simulator: Simulator,
     service: ScriptedService,
     faults: Sequence[Fault],
     listed: Sequence[int],
     failed: Sequence[str],
 ) -> None:
-    """Until there is a whole one; nothing is known before."""
+    """Until there is a complete one; nothing is known before."""
     simulator.script(*faults)
     async with followed(simulator) as seen:
         await seen.until(lambda it: it.state.synced)
@@ -208,7 +208,7 @@ async def test_a_relist_from_an_older_replica_waits_for_a_newer_one(
 
 
 async def test_a_first_list_may_be_from_an_older_replica(simulator: Simulator, service: ScriptedService) -> None:
-    """It is what the server said at some moment, and the watch tells the rest."""
+    """It is what the server had at some moment, and the watch brings the rest."""
     old = simulator.store.revision
     change(service)
     simulator.script(OlderReplica(verb="list", revision=old))
@@ -220,10 +220,8 @@ async def test_a_first_list_may_be_from_an_older_replica(simulator: Simulator, s
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["FIN", "RST"])
-async def test_a_watch_that_is_cut_in_its_sleep_goes_on(
-    simulator: Simulator, service: ScriptedService, reset: bool
-) -> None:
-    """No event is needed to notice."""
+async def test_an_idle_watch_that_is_cut_resumes(simulator: Simulator, service: ScriptedService, reset: bool) -> None:
+    """It needs no event to notice."""
     async with followed(simulator) as seen:
         await simulator.request(verb="watch")
         simulator.cut_watches(reset=reset)
@@ -235,7 +233,7 @@ async def test_a_watch_that_is_cut_in_its_sleep_goes_on(
 
 
 async def test_bookmarks_keep_a_quiet_watch_from_expiring() -> None:
-    """Much happens elsewhere and is forgotten; the quiet one knows how far it has heard."""
+    """Much happens elsewhere and is forgotten; the bookmarks say how far the quiet one has seen."""
     async with Simulator(pace=Pace(bookmark_interval=0.01)) as simulator:
         service = ScriptedService(simulator)
         service.scale(3)
@@ -267,7 +265,7 @@ async def test_an_event_may_be_longer_than_a_mebibyte(simulator: Simulator, serv
 
 
 async def test_everything_at_once(simulator: Simulator, service: ScriptedService) -> None:
-    """Faults in any order while members come and go: in the end all is known, and no revision was older."""
+    """Faults in any order while members join and leave: in the end everything is known, and no revision was older."""
     jitter = random.Random(20260721)  # noqa: S311 - a script, not a secret
     faults = [fault for fault, *_ in TRANSIENT.values()]
     faults += [fault for fault, _ in UNREADABLE.values()]

@@ -206,10 +206,10 @@ class Unreliable(Script):
 
 
 @given(st.lists(LISTINGS, max_size=6), st.lists(WATCHINGS, max_size=8), st.sampled_from(("", str(BIRTH))))
-def test_what_is_known_is_what_was_and_never_goes_back(
+def test_the_known_state_is_one_that_existed_and_never_goes_back(
     listings: list[Listing], watchings: list[Watching], not_older_than: str
 ) -> None:
-    """After every event the state is the server's at that revision; none is older; in the end all is known."""
+    """After every event it is the server's state at that revision; none is older; in the end everything is known."""
 
     async def follow() -> None:
         server = Unreliable(listings, watchings)

@@ -63,7 +63,7 @@ EXPIRED = {
 
 @pytest.mark.parametrize("end", EXPIRED.values(), ids=EXPIRED)
 async def test_410_on_a_watch_lists_again_at_once_from_the_last_revision(end: Stream | SourceError) -> None:
-    """Not with "", and as no failure: it is how a watch of a busy cluster ends."""
+    """Not with "", and not as a failure: it is how a watch of a busy cluster ends."""
     server = Script([page(), page(revision=300)], [(5.0, bookmark(200)), (5.0, bookmark(205)), end])
     async with following(reflect(server)) as seen:
         await asyncio.sleep(20)
@@ -79,7 +79,7 @@ async def test_410_on_a_watch_lists_again_at_once_from_the_last_revision(end: St
 
 
 async def test_410_on_that_list_reads_consistently_once() -> None:
-    """Then "" has given a new revision, and the next relist is NotOlderThan again."""
+    """Then there is a new revision, and the next relist is NotOlderThan again."""
     gone: Stream = (5.0, error_event(410, "Expired"))
     server = Script([page(), error("expired"), page(revision=200), page(revision=300)], [gone, gone])
     async with following(reflect(server)) as seen:
@@ -91,15 +91,15 @@ async def test_410_on_that_list_reads_consistently_once() -> None:
 
 
 async def test_a_consistent_read_that_fails_is_repeated_as_such() -> None:
-    """The old revision does not become good again by a 500."""
+    """The old revision does not become valid again by a 500."""
     server = Script([page(), error("expired"), error("server_error"), page(revision=200)], [error("expired")])
     async with following(reflect(server)):
         await asyncio.sleep(20)
     assert server.revisions("list") == ["0", "100", None, None]
 
 
-async def test_relists_do_not_spin() -> None:
-    """A server whose every list is too old to watch from is asked with backoff."""
+async def test_relists_are_not_a_busy_loop() -> None:
+    """If every list is too old to watch from, there is a backoff."""
     server = Script(watches=repeat(error("expired")))
     async with following(reflect(server)):
         await asyncio.sleep(10)
@@ -145,7 +145,7 @@ async def test_a_server_that_catches_up_is_not_suspected_later() -> None:
 
 
 async def test_the_revision_is_the_lists_and_never_an_items() -> None:
-    """Items come in the order of names; going on from one of them would replay the past."""
+    """Items come in the order of names; resuming from one of them would replay the past."""
     server = Script([page(endpoint_slice("a", 900), endpoint_slice("b", 12), revision=100)])
     async with following(reflect(server)) as seen:
         await asyncio.sleep(1)
@@ -153,8 +153,8 @@ async def test_the_revision_is_the_lists_and_never_an_items() -> None:
     assert seen.revision == "100"
 
 
-async def test_all_pages_are_collected_before_anything_is_said() -> None:
-    """Some servers page unasked; what is continued is neither a revision nor a limit."""
+async def test_all_pages_are_collected_before_anything_is_reported() -> None:
+    """Some servers page unasked; the continuation has neither a revision nor a limit."""
     pages = [
         page(endpoint_slice("a"), **{"continue": "more"}),
         page(endpoint_slice("b"), **{"continue": "still more"}),
@@ -171,8 +171,8 @@ async def test_all_pages_are_collected_before_anything_is_said() -> None:
     assert seen.reports == reports(endpoint_slice("a"), endpoint_slice("b"), endpoint_slice("c"))
 
 
-async def test_a_list_that_fails_on_a_later_page_begins_again() -> None:
-    """Half a list is no list."""
+async def test_a_list_that_fails_on_a_later_page_starts_again() -> None:
+    """Half a list is not a list."""
     first = page(endpoint_slice("a"), **{"continue": "more"})
     server = Script([first, error("server_error"), first, page(endpoint_slice("b"))])
     async with following(reflect(server)) as seen:
@@ -182,8 +182,8 @@ async def test_a_list_that_fails_on_a_later_page_begins_again() -> None:
     assert seen.reports == reports(endpoint_slice("a"), endpoint_slice("b"))
 
 
-async def test_a_list_whose_continuation_has_expired_begins_again() -> None:
-    """From the newest: what was to be continued is gone."""
+async def test_a_list_whose_continuation_has_expired_starts_again() -> None:
+    """From the newest state: what was to be continued is gone."""
     first = page(endpoint_slice("gone"), **{"continue": "more"})
     server = Script([first, error("expired"), page(endpoint_slice("a"), revision=200)])
     async with following(reflect(server)) as seen:
@@ -197,7 +197,7 @@ async def test_a_list_whose_continuation_has_expired_begins_again() -> None:
 
 
 async def test_a_list_older_than_what_was_seen_is_discarded() -> None:
-    """Some replica ignores what it was asked; a later one may not."""
+    """Some replica ignores what it was asked; the next one may not."""
     server = Script([page(revision=899), page(revision=900)])
     async with following(reflect(server, not_older_than="900")) as seen:
         await asyncio.sleep(5)
@@ -242,8 +242,8 @@ NO_LIST = {
 
 
 @pytest.mark.parametrize("body", NO_LIST.values(), ids=NO_LIST)
-async def test_an_answer_that_is_no_list_is_no_answer(body: bytes) -> None:
-    """It does not empty the set, and the same question is asked again."""
+async def test_a_response_that_is_not_a_list_is_a_failure(body: bytes) -> None:
+    """It does not empty the set, and the same request is repeated."""
     gone: Stream = (5.0, error_event(410, "Expired"))
     server = Script([page(endpoint_slice("a")), body, page(endpoint_slice("b"), revision=200)], [gone])
     async with following(reflect(server)) as seen:
@@ -256,7 +256,7 @@ async def test_an_answer_that_is_no_list_is_no_answer(body: bytes) -> None:
 
 
 async def test_a_server_that_keeps_listing_the_past_is_read_consistently_in_the_end() -> None:
-    """Some answer a LIST without regard to NotOlderThan: the truth may have gone back, and then only it can say so."""
+    """Some ignore NotOlderThan. The cluster itself may have gone back, and only a consistent read can tell."""
     old = page(endpoint_slice("b"), revision=300)
     server = Script([old, old, old, old])
     async with following(reflect(server, not_older_than="900")) as seen:
@@ -266,7 +266,7 @@ async def test_a_server_that_keeps_listing_the_past_is_read_consistently_in_the_
 
 
 @pytest.mark.parametrize("checkpoint", ["abc", "12a", "-1", "1.5", "\N{ARABIC-INDIC DIGIT ONE}"])
-async def test_a_checkpoint_that_is_no_number_is_treated_as_none(checkpoint: str) -> None:
+async def test_a_checkpoint_that_is_not_a_number_is_ignored(checkpoint: str) -> None:
     """The API server would refuse it for ever."""
     server = Script()
     async with following(reflect(server, not_older_than=checkpoint)) as seen:

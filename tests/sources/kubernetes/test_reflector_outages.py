@@ -78,7 +78,7 @@ async def test_a_token_that_was_rotated_costs_one_refusal(simulator: Simulator, 
 
 
 async def test_a_token_that_is_rotated_too_late_is_waited_for(simulator: Simulator, service: ScriptedService) -> None:
-    """Each refusal reads it again, until it is the right one."""
+    """Each 401 reads it again, until it is the right one."""
     load = Rotating(simulator.url, "old")
     simulator.accept_tokens("new")
     async with followed(simulator, load=load) as seen:
@@ -91,8 +91,8 @@ async def test_a_token_that_is_rotated_too_late_is_waited_for(simulator: Simulat
 
 
 @pytest.mark.parametrize("verb", ["list", "watch"])
-async def test_silence_is_not_believed(simulator: Simulator, service: ScriptedService, verb: str) -> None:
-    """A half-open connection ends with the patience for it; what happened meanwhile comes with the next."""
+async def test_a_silent_connection_is_given_up(simulator: Simulator, service: ScriptedService, verb: str) -> None:
+    """A half-open connection ends with its timeout; what happened meanwhile comes with the next one."""
     if verb == "list":
         simulator.script(Silence(verb="list"))
     async with followed(simulator, timeouts=IMPATIENT) as seen:
@@ -107,10 +107,10 @@ async def test_silence_is_not_believed(simulator: Simulator, service: ScriptedSe
         assert codes(simulator, "list")[:2] == [200, 200]
 
 
-async def test_a_server_that_ends_every_watch_at_once_is_not_hammered(
+async def test_a_server_that_ends_every_watch_at_once_is_not_overloaded(
     simulator: Simulator, service: ScriptedService
 ) -> None:
-    """It is asked again after a wait that grows, though nothing was wrong with any answer."""
+    """The waits grow, although no single response was wrong."""
     simulator.script(ImmediateEOF(verb="watch", times=FOREVER))
     async with followed(simulator, timing=Timing(retry=0.1)) as seen:
         times = [(await simulator.request(verb="watch", count=count)).at for count in (1, 2, 3)]
@@ -123,8 +123,8 @@ async def test_a_server_that_ends_every_watch_at_once_is_not_hammered(
         assert codes(simulator, "list") == [200] * 4
 
 
-async def test_a_server_that_was_away_is_followed_on(simulator: Simulator, service: ScriptedService) -> None:
-    """A restart with its history: what happened meanwhile is told by the watch; nobody lists."""
+async def test_a_server_that_was_away_is_watched_again(simulator: Simulator, service: ScriptedService) -> None:
+    """It restarts with its history: the watch brings what happened meanwhile, without a list."""
     async with followed(simulator) as seen:
         await simulator.request(verb="watch")
         before = seen.reports
@@ -143,7 +143,7 @@ async def test_a_server_that_was_away_is_followed_on(simulator: Simulator, servi
 async def test_a_server_that_has_lost_its_history_is_listed(
     simulator: Simulator, service: ScriptedService, how: str
 ) -> None:
-    """Then the watch is refused as too old, and one list tells it all."""
+    """The watch is refused as too old, and one list brings everything."""
     async with followed(simulator) as seen:
         await simulator.request(verb="watch")
         await simulator.stop_serving()

@@ -50,8 +50,8 @@ async def test_a_watch_lasts_a_random_time(rolled: float, seconds: str) -> None:
     }
 
 
-async def test_events_are_said_and_advance_the_revision() -> None:
-    """ADDED and MODIFIED say the whole of an origin, DELETED that it is gone."""
+async def test_events_are_reported_and_advance_the_revision() -> None:
+    """ADDED and MODIFIED say everything about an origin, DELETED that it is gone."""
     added, modified = endpoint_slice("b", 101), endpoint_slice("b", 102, endpoints=[])
     gone = line("DELETED", endpoint_slice("a", 103))
     server = Script([page(endpoint_slice("a"))], [(1.0, line("ADDED", added) + line("MODIFIED", modified), 1.0, gone)])
@@ -76,8 +76,8 @@ async def test_a_slice_that_is_recreated_under_its_name_is_the_new_one() -> None
     assert seen.reports == reports(new)
 
 
-async def test_bookmarks_advance_the_revision_and_say_nothing() -> None:
-    """They are what keeps a quiet watch from expiring."""
+async def test_bookmarks_advance_the_revision_without_an_event() -> None:
+    """They keep a quiet watch from expiring."""
     server = Script(watches=[(60.0, bookmark(500), 60.0, bookmark(600))])
     async with following(reflect(server)) as seen:
         await asyncio.sleep(121)
@@ -85,7 +85,7 @@ async def test_bookmarks_advance_the_revision_and_say_nothing() -> None:
     assert seen.kinds == ["Listed"]
 
 
-async def test_a_watch_that_has_lasted_goes_on_at_once() -> None:
+async def test_a_watch_that_has_lasted_resumes_at_once() -> None:
     """A clean end after more than a second is the server's time limit: no wait, no failure, no list."""
     server = Script(watches=[(1.1,), (300.0, bookmark(200)), (1.0,)])
     async with following(reflect(server)) as seen:
@@ -96,7 +96,7 @@ async def test_a_watch_that_has_lasted_goes_on_at_once() -> None:
     assert seen.kinds == ["Listed"]
 
 
-async def test_a_watch_that_has_said_something_goes_on_at_once() -> None:
+async def test_a_watch_that_has_brought_something_resumes_at_once() -> None:
     """However short it was: it made progress."""
     server = Script(watches=[(0.5, bookmark(101)), (0.5, line("ADDED", endpoint_slice("b", 102)))])
     async with following(reflect(server)):
@@ -104,8 +104,8 @@ async def test_a_watch_that_has_said_something_goes_on_at_once() -> None:
     assert server.times("watch") == [0.0, 0.5, 1.0]
 
 
-async def test_a_server_that_ends_every_watch_at_once_is_not_hammered() -> None:
-    """A handful of requests in ten seconds, where a loop without backoff makes a thousand a second."""
+async def test_a_server_that_ends_every_watch_at_once_is_not_overloaded() -> None:
+    """The waits grow, although no single response was wrong."""
     server = Script(watches=repeat(EOF))
     async with following(reflect(server)) as seen:
         await asyncio.sleep(10)
@@ -123,10 +123,10 @@ async def test_a_server_that_ends_every_watch_at_once_is_not_hammered() -> None:
     ],
 )
 @pytest.mark.parametrize("verb", ["list", "watch"])
-async def test_429_waits_as_long_as_it_is_told_and_longer(
+async def test_429_waits_for_retry_after_and_jitter(
     verb: str, rolled: float, retry_after: float, waits: list[float]
 ) -> None:
-    """The longer of backoff and Retry-After, plus jitter, for every sidecar is told the same; then the same again."""
+    """The longer of backoff and Retry-After, plus jitter, because every sidecar gets the same header."""
     busy = [error("too_many_requests", retry_after)] * 3
     server = Script([*busy, page()]) if verb == "list" else Script(watches=busy)
     async with following(reflect(server, jitter=lambda: rolled)):
@@ -138,7 +138,7 @@ async def test_429_waits_as_long_as_it_is_told_and_longer(
 
 
 @pytest.mark.parametrize(("rolled", "jitter"), [(0.0, 1.0), (0.5, 1.5)])
-async def test_a_refused_connection_is_tried_again_soon(rolled: float, jitter: float) -> None:
+async def test_a_refused_connection_is_retried_soon(rolled: float, jitter: float) -> None:
     """Backoff with a low cap and no list: the API server is back within seconds of a restart."""
     server = Script(watches=[error("refused")] * 5)
     async with following(reflect(server, jitter=lambda: rolled)):
@@ -243,7 +243,7 @@ async def test_an_error_event_may_say_when_to_come_back() -> None:
 
 
 @pytest.mark.parametrize("verb", ["list", "watch"])
-async def test_401_reads_the_token_again_and_comes_back_at_once_but_only_once(verb: str) -> None:
+async def test_401_reads_the_token_again_and_is_retried_at_once_but_only_once(verb: str) -> None:
     """The token was rotated; if the new one is not accepted either, there is no hurry."""
     refused = [error("unauthorized")] * 3
     server = Script(refused) if verb == "list" else Script(watches=refused)
@@ -255,7 +255,7 @@ async def test_401_reads_the_token_again_and_comes_back_at_once_but_only_once(ve
 
 
 async def test_a_token_that_was_accepted_meanwhile_gets_its_immediate_retry_again() -> None:
-    """An accepted watch is enough, though nothing was said in it."""
+    """An accepted watch is enough, even without an event."""
     server = Script(watches=[error("unauthorized"), (30.0,), error("unauthorized"), OPEN])
     async with following(reflect(server)):
         await asyncio.sleep(60)
@@ -264,7 +264,7 @@ async def test_a_token_that_was_accepted_meanwhile_gets_its_immediate_retry_agai
 
 @pytest.mark.parametrize("reason", ["forbidden", "not_found"])
 @pytest.mark.parametrize("verb", ["list", "watch"])
-async def test_what_a_human_must_mend_is_said_and_tried_ever_more_slowly(verb: str, reason: str) -> None:
+async def test_what_needs_a_human_is_reported_and_retried_with_backoff(verb: str, reason: str) -> None:
     """The Role may come later; until then the members stay."""
     refused = [error(reason)] * 7
     gone: Stream = (5.0, error_event(410, "Expired"))
@@ -279,7 +279,7 @@ async def test_what_a_human_must_mend_is_said_and_tried_ever_more_slowly(verb: s
 
 @pytest.mark.parametrize(("rolled", "deadline"), [(0.0, 330.0), (0.5, 480.0)])
 async def test_a_watch_that_outlives_its_time_is_ended_by_the_client(rolled: float, deadline: float) -> None:
-    """Half a minute after the server should have, bookmarks or not."""
+    """Half a minute after the server should have ended it, bookmarks or not."""
     server = Script(watches=[tuple(chain.from_iterable(repeat((20.0, bookmark(200)), 60)))])
     async with following(reflect(server, jitter=lambda: rolled)) as seen:
         await asyncio.sleep(500)
@@ -305,7 +305,7 @@ NONSENSE = {
 
 @pytest.mark.parametrize("nonsense", NONSENSE.values(), ids=NONSENSE)
 async def test_a_line_that_cannot_be_read_is_not_skipped(nonsense: bytes) -> None:
-    """A LIST says what it was meant to say, from the last good revision; nothing after it is used."""
+    """A LIST from the last good revision brings what it was meant to say; nothing after it is used."""
     before, after = line("ADDED", endpoint_slice("c", 101)), line("ADDED", endpoint_slice("d", 103))
     server = Script([page(), page(endpoint_slice("c", 101), revision=104)], [(1.0, before + nonsense + after, HANG)])
     async with following(reflect(server)) as seen:
@@ -329,8 +329,8 @@ async def test_a_watch_that_goes_back_in_time_is_ended() -> None:
     assert seen.reports == reports(endpoint_slice("a"))
 
 
-async def test_a_line_that_was_cut_off_is_no_event() -> None:
-    """Not even if all but the newline came; it comes again."""
+async def test_a_line_that_was_cut_off_is_not_an_event() -> None:
+    """Not even if only the newline is missing; it comes again."""
     whole = line("ADDED", endpoint_slice("b", 101))
     server = Script(watches=[(2.0, whole[:-1]), (2.0, whole, HANG)])
     async with following(reflect(server)) as seen:

@@ -116,7 +116,7 @@ STATUS = {
 
 @pytest.mark.parametrize(("fault", "reason", "message", "retry_after"), STATUS.values(), ids=STATUS)
 @pytest.mark.parametrize("verb", VERBS)
-async def test_a_refusal_says_what_and_why(
+async def test_a_refusal_says_what_happened_and_why(
     simulator: Simulator,
     connection: Connection,
     verb: Verb,
@@ -125,7 +125,7 @@ async def test_a_refusal_says_what_and_why(
     message: str,
     retry_after: float,
 ) -> None:
-    """The code, the request, the server's own words, and what to do where somebody can."""
+    """The status, the request, the server's own words, and what to do if somebody can do anything."""
     simulator.script(fault)
     error = await failure(connection, verb, resourceVersion="900")
     assert (error.reason, error.message) == (reason, message.format(verb=verb, path=PATH))
@@ -143,7 +143,7 @@ TOO_LARGE = encoded(
 
 
 async def test_a_refusal_may_come_in_pieces(simulator: Simulator) -> None:
-    """Where its reason stands in the second half, the first half must not be taken for the whole."""
+    """If its reason is in the second half, the first half must not be taken for the whole."""
 
     async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
         whole = response(TOO_LARGE, 504)
@@ -157,7 +157,7 @@ async def test_a_refusal_may_come_in_pieces(simulator: Simulator) -> None:
 
 
 async def test_a_refusal_that_breaks_off_is_still_a_refusal() -> None:
-    """The code has been said; the rest would have been words."""
+    """The status has arrived; the rest would have been the explanation."""
 
     async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(response(b"x" * 100, 429, "Retry-After: 3")[:-50])
@@ -169,7 +169,7 @@ async def test_a_refusal_that_breaks_off_is_still_a_refusal() -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 async def test_a_refusal_that_stalls_is_still_a_refusal(verb: Verb) -> None:
-    """Its words are waited for no longer than those of a list."""
+    """Its body is waited for no longer than that of a list."""
 
     async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(response(b"x" * 100, 429, "Retry-After: 3")[:-50])
@@ -200,7 +200,7 @@ async def test_a_refusal_without_end_is_cut_short() -> None:
 @pytest.mark.parametrize(
     ("header", "seconds"), [("7", 7), ("0", 0), ("", 0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0), ("-1", 0), ("1.5", 0)]
 )
-async def test_retry_after_is_seconds_or_nothing(header: str, seconds: float) -> None:
+async def test_retry_after_is_seconds_or_ignored(header: str, seconds: float) -> None:
     """API servers send seconds; a date would need a clock that agrees."""
 
     async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:

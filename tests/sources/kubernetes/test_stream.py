@@ -52,24 +52,24 @@ def test_any_chunking_refuses_the_same_lines(text: bytes, places: list[int], lon
 
 
 def test_the_lines_of_a_chunk_come_together() -> None:
-    """They arrived together, and what is made of them may be published together."""
+    """They arrived together, and may be published together."""
     assert split([b"a\nb\nc", b"d", b"\n"]) == [[b"a", b"b"], [], [b"cd"]]
 
 
 def test_what_follows_the_last_newline_is_dropped() -> None:
-    """It was cut off, however whole it looks."""
+    """It was cut off, however complete it looks."""
     assert split([b"a\n", b"{}"]) == [[b"a"], []]
 
 
 def test_a_line_may_be_longer_than_any_object() -> None:
-    """The API server refuses objects over 1.5 MB; ten times that passes, and quickly."""
+    """The API server refuses objects over 1.5 MB; ten times that is accepted, and quickly."""
     long = b"x" * (LONGEST_LINE - 1)
     pieces = [long[start : start + 2**16] for start in range(0, len(long), 2**16)]
     assert split([*pieces, b"\n"])[-1] == [long]
 
 
 def test_a_line_that_does_not_end_is_refused() -> None:
-    """The peer is no API server, and memory is not endless."""
+    """The peer is not an API server, and memory is limited."""
     with pytest.raises(SourceError) as raised:
         split([b"x" * 2**20] * 17)
     assert raised.value.reason == "malformed"

@@ -38,8 +38,8 @@ async def test_tls(material: tuple[Path, Path]) -> None:
         assert decode_page(await connection.list(PATH, QUERY)).items == []
 
 
-async def test_the_wrong_ca(material: tuple[Path, Path], tmp_path: Path) -> None:
-    """Somebody else's server, or a CA that was rotated."""
+async def test_a_server_with_another_ca_is_refused(material: tuple[Path, Path], tmp_path: Path) -> None:
+    """It is somebody else's, or its CA was rotated."""
     other, _ = certificate(tmp_path, "other")
     async with (
         Simulator(ssl_context=tls_server(*material)) as simulator,
@@ -54,8 +54,8 @@ async def test_the_wrong_ca(material: tuple[Path, Path], tmp_path: Path) -> None
         assert simulator.requests == ()
 
 
-async def test_a_certificate_that_has_expired(tmp_path: Path) -> None:
-    """The message says so, for nothing else needs to be looked into."""
+async def test_an_expired_certificate_is_refused(tmp_path: Path) -> None:
+    """The message says so; nothing else needs to be checked."""
     made, key = certificate(tmp_path, expired=True)
     async with (
         Simulator(ssl_context=tls_server(made, key)) as simulator,
@@ -67,8 +67,8 @@ async def test_a_certificate_that_has_expired(tmp_path: Path) -> None:
     assert error.message.endswith(" Renew the API server's certificate.")
 
 
-async def test_the_wrong_name(material: tuple[Path, Path]) -> None:
-    """The certificate is good, for another address."""
+async def test_a_certificate_for_another_name_is_refused(material: tuple[Path, Path]) -> None:
+    """It is valid, but for another address."""
     async with Simulator(ssl_context=tls_server(*material)) as simulator:
         url = simulator.url.replace("127.0.0.1", "localhost")
         async with connected(grants(url, ca=material[0])) as connection:
@@ -78,16 +78,16 @@ async def test_the_wrong_name(material: tuple[Path, Path]) -> None:
     assert error.message.endswith(" Use a name that is in the certificate, or set tls-server-name to one.")
 
 
-async def test_another_name_may_be_expected(material: tuple[Path, Path]) -> None:
-    """A kubeconfig's ``tls-server-name``, for a server behind a tunnel."""
+async def test_the_expected_name_may_be_set(material: tuple[Path, Path]) -> None:
+    """With a kubeconfig's ``tls-server-name``, for a server behind a tunnel."""
     async with Simulator(ssl_context=tls_server(*material)) as simulator:
         url = simulator.url.replace("127.0.0.1", "localhost")
         async with connected(grants(url, ca=material[0], server_name="127.0.0.1")) as connection:
             assert decode_page(await connection.list(PATH, QUERY)).items == []
 
 
-async def test_no_tls_at_all(simulator: Simulator, material: tuple[Path, Path]) -> None:
-    """A server that speaks plain HTTP where TLS was expected."""
+async def test_a_server_without_tls_is_reported(simulator: Simulator, material: tuple[Path, Path]) -> None:
+    """It speaks plain HTTP where TLS was expected."""
     url = simulator.url.replace("http:", "https:")
     async with connected(grants(url, token=TOKEN, ca=material[0])) as connection:
         error = await failure(connection, "list")
@@ -98,8 +98,8 @@ async def test_no_tls_at_all(simulator: Simulator, material: tuple[Path, Path]) 
     assert simulator.requests == ()
 
 
-async def test_tls_that_is_not_answered(material: tuple[Path, Path]) -> None:
-    """The handshake has its limit, too."""
+async def test_a_handshake_that_is_not_answered_is_given_up(material: tuple[Path, Path]) -> None:
+    """It has its limit, too."""
 
     async def hang(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
         await asyncio.Event().wait()

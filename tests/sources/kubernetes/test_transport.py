@@ -65,7 +65,7 @@ async def test_lists_share_a_connection_and_watches_have_their_own(
 
 
 async def test_the_socket_of_a_watch_is_closed_when_it_is_over(simulator: Simulator, connection: Connection) -> None:
-    """Left early, ended by the server or refused, none is kept."""
+    """Left early, ended by the server or refused: none is kept."""
     query = {**QUERY, "watch": "1"}
     async with connection.watch(PATH, query):
         assert len(list(sockets_to(simulator.port))) == 1
@@ -77,7 +77,7 @@ async def test_the_socket_of_a_watch_is_closed_when_it_is_over(simulator: Simula
             await asyncio.sleep(0)
 
 
-async def test_the_environment_has_no_say(
+async def test_the_environment_is_ignored(
     simulator: Simulator, connection: Connection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Proxies and netrc are for people; the API server is in the cluster, and a netrc entry would replace the token."""
@@ -92,7 +92,7 @@ async def test_the_environment_has_no_say(
     assert decode_page(await connection.list(PATH, QUERY)).items
 
 
-async def test_a_proxy_that_the_kubeconfig_names_is_used() -> None:
+async def test_the_proxy_of_a_kubeconfig_is_used() -> None:
     """It is asked for the whole URL."""
     asked = []
 
@@ -106,7 +106,7 @@ async def test_a_proxy_that_the_kubeconfig_names_is_used() -> None:
 
 
 async def test_a_closed_connection_leaves_no_socket(simulator: Simulator) -> None:
-    """Those of lists are kept open, but not longer than the connection."""
+    """Those of lists are kept open, but no longer than the connection."""
     async with connected(grants(simulator.url)) as connection:
         await ask(connection, "list")
         assert len(list(sockets_to(simulator.port))) == 1
@@ -115,10 +115,10 @@ async def test_a_closed_connection_leaves_no_socket(simulator: Simulator) -> Non
             await asyncio.sleep(0)
 
 
-async def test_any_number_of_watches_is_open_at_once_and_lists_do_not_wait_for_them(
+async def test_any_number_of_watches_can_be_open_and_lists_do_not_wait_for_them(
     simulator: Simulator, connection: Connection
 ) -> None:
-    """One for each namespace; a limit of the pool would look like a server that does not answer."""
+    """There is one for each namespace; a limit of the pool would look like a server that does not answer."""
     async with AsyncExitStack() as stack:
         async with asyncio.timeout(5):
             for _ in range(12):

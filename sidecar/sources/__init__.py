@@ -37,7 +37,10 @@ class Source(Protocol):
         """When it last received anything usable (before that: when it was made); failed attempts do not count."""
 
     def confirm(self) -> None:
-        """Ask for a complete answer soon, because the newest one is hard to believe."""
+        """Ask for a complete answer soon, because the newest one is hard to believe.
+
+        The request stays until it is served; the next ``Listed`` or ``Recovered`` is one that began after it.
+        """
 
     def events(self) -> AsyncIterator[Event]:
         """See the package's docstring."""

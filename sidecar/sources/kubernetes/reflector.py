@@ -138,10 +138,10 @@ class Reflector:
     async def _list_once(self) -> Listed:
         start = self._position.list_query(paged="limit" in self._collection.query)
         try:
-            async with asyncio.timeout(self._timing.list_total):
+            async with asyncio.timeout(self._timing.complete_list):
                 found = await list_all(self._connection, self._collection, self._read, start, self._health)
         except TimeoutError as error:
-            message = f"The list of {self._collection.path} was not complete after {self._timing.list_total:g} s."
+            message = f"The list of {self._collection.path} was not complete after {self._timing.complete_list:g} s."
             raise SourceError("timeout", message) from error
         self._position.listed(found.resource_version)
         self._collection.retain({report.origin for report in found.reports})

@@ -8,7 +8,7 @@ import msgspec
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """Durations in seconds; the defaults are client-go's, where it has them."""
 
-    list_total: float = 120.0
+    complete_list: float = 120.0
     """For all pages of a LIST, reading the credentials included. A page of 500 pods takes tens of milliseconds."""
     watch_min: float = 300.0
     watch_max: float = 600.0

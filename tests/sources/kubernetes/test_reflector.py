@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from sidecar.errors import SourceError
-from sidecar.membership.events import Failed, Listed, Recovered
+from sidecar.membership.events import Applied, Failed, Listed, Recovered
 from sidecar.observability.metrics import RELISTS, WATCH_ENDS, Metrics
 from sidecar.sources.kubernetes.timing import Timing
 from sidecar.sources.kubernetes.watch import End
@@ -225,6 +225,21 @@ async def test_confirm_during_an_outage_lists_before_recovery(at: float) -> None
         await asyncio.sleep(10)
     assert next(kind for kind in seen.kinds[1:] if kind != "Failed") == "Listed"
     assert seen.reports == reports(endpoint_slice("new"))
+
+
+async def test_after_confirm_nothing_more_of_the_watch_is_reported() -> None:
+    """Not even what has arrived already: the next answer is the list."""
+    chunk = line("ADDED", endpoint_slice("b", 101)) + line("ADDED", endpoint_slice("c", 102))
+    server = Script([page(), page(endpoint_slice("new"), revision=300)], [error("refused"), (chunk, HANG)])
+    source = reflect(server)
+    kinds = []
+    async for event in source.events():
+        kinds.append(type(event))
+        if isinstance(event, Applied):
+            source.confirm()
+        if len(kinds) == 4:
+            break
+    assert kinds == [Listed, Failed, Applied, Listed]
 
 
 async def test_confirm_stays_requested_until_a_list_succeeds() -> None:

@@ -212,6 +212,14 @@ async def test_a_watch_that_may_work_next_time_is_repeated_without_a_list(stream
     assert len(server.of("list")) == 1
 
 
+async def test_a_connection_that_is_cut_again_and_again_is_resumed_soon_if_it_worked_in_between() -> None:
+    """A load balancer that cuts what is idle is not a server that fails: the waits do not grow."""
+    server = Script(watches=repeat((6.0, error("connection"))))
+    async with following(reflect(server)):
+        await asyncio.sleep(100)
+    assert server.waits("watch") == pytest.approx([6.8] * 14)
+
+
 async def test_a_watch_on_which_nothing_arrives_is_followed_by_a_list_and_is_no_failure() -> None:
     """Not even a bookmark: the server may have nothing to say, or a history in which this revision is in the future."""
     server = Script(watches=[(150.0, TimeoutError())] * 2)

@@ -16,7 +16,7 @@ from sidecar.membership.events import Listed, Report
 from sidecar.membership.track import Track
 from sidecar.observability.metrics import Metrics
 from sidecar.simulator import ScriptedService, Simulator
-from tests.support.builders import connected, following, grants
+from tests.support.builders import connected, credentials_for, following
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,14 +84,14 @@ def test_the_most_preferred_comes_first(
 )
 async def test_what_each_candidate_follows(tmp_path: Path, services: str, scopes: list[list[str]]) -> None:
     """Slices by namespace, the others by Service; and no object by two scopes."""
-    async with connected(grants("http://127.0.0.1:1")) as connection:
+    async with connected(credentials_for("http://127.0.0.1:1")) as connection:
         made = make_candidates(context(settings(tmp_path, service=services), connection, {}))
         assert [list(candidate.track.scopes) for candidate in made] == scopes
 
 
 async def test_a_source_that_is_made_anew_starts_from_what_is_published_by_then(tmp_path: Path) -> None:
     """Not from what was published when the sidecar started: a replica that is behind must not win."""
-    async with Simulator() as simulator, connected(grants(simulator.url)) as connection:
+    async with Simulator() as simulator, connected(credentials_for(simulator.url)) as connection:
         ScriptedService(simulator).scale(1)
         published: dict[str, str] = {}
         wanted = settings(tmp_path, source="endpointslice")

@@ -13,7 +13,7 @@ from sidecar.sources.kubernetes.connection import Timeouts
 from sidecar.sources.kubernetes.reflector import Reflector
 from sidecar.sources.kubernetes.timing import Timing
 from tests.cluster.control_plane import ControlPlane
-from tests.support.builders import Followed, connected, following, grants
+from tests.support.builders import Followed, connected, credentials_for, following
 
 PATIENCE = 20.0
 """Seconds for controllers and events on a busy machine; only a failing test takes as long."""
@@ -39,7 +39,7 @@ async def reflected(
     """
     metrics = Metrics([])
     metrics.expect(collection.scope)
-    load = grants(control_plane.url, token=token, ca=control_plane.ca_file)
+    load = credentials_for(control_plane.url, token=token, ca=control_plane.ca_file)
     async with connected(load, metrics=metrics, timeouts=timeouts) as connection:
         reflector = Reflector(
             connection,

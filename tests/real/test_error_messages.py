@@ -13,7 +13,7 @@ from sidecar.sources.kubernetes.connection import Connection
 from tests.cluster.api import path_of
 from tests.cluster.control_plane import ControlPlane
 from tests.real import scene
-from tests.support.builders import certificate, connected, encoded, grants
+from tests.support.builders import certificate, connected, credentials_for, encoded
 
 
 async def ask(connection: Connection, path: str, verb: str) -> None:
@@ -32,7 +32,7 @@ async def ask(connection: Connection, path: str, verb: str) -> None:
 
 async def refusal(control_plane: ControlPlane, token: str, path: str, verb: str = "get") -> SourceError:
     """The error of a request."""
-    async with connected(grants(control_plane.url, token=token, ca=control_plane.ca_file)) as connection:
+    async with connected(credentials_for(control_plane.url, token=token, ca=control_plane.ca_file)) as connection:
         with pytest.raises(SourceError) as raised:
             await ask(connection, path, verb)
     assert token not in raised.value.message
@@ -82,7 +82,7 @@ async def test_401(control_plane: ControlPlane, namespace: str) -> None:
 
 async def test_403_without_credentials(control_plane: ControlPlane, namespace: str) -> None:
     """The server sees an anonymous user, to whom no Role should be bound."""
-    async with connected(grants(control_plane.url, ca=control_plane.ca_file)) as connection:
+    async with connected(credentials_for(control_plane.url, ca=control_plane.ca_file)) as connection:
         with pytest.raises(SourceError) as raised:
             await connection.list(path_of("Pod", namespace), {})
     assert "The request had no credentials: mount the service account's token" in raised.value.message
@@ -112,7 +112,7 @@ async def test_404_distinguishes_an_object_from_a_resource(
 async def test_a_certificate_of_another_ca(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
     """As of another cluster."""
     other, _ = certificate(tmp_path)
-    async with connected(grants(control_plane.url, token=control_plane.admin_token, ca=other)) as connection:
+    async with connected(credentials_for(control_plane.url, token=control_plane.admin_token, ca=other)) as connection:
         with pytest.raises(SourceError) as raised:
             await connection.list(path_of("Pod", namespace), {})
     assert raised.value.reason == "tls"

@@ -24,7 +24,7 @@ from tests.cluster.programs import Program
 from tests.real.reflected import PATIENCE, members, reflected, states, until_states
 from tests.real.scene import ACCOUNT, user
 from tests.real.workloads import held, run_all, workload
-from tests.support.builders import Followed, connected, grants
+from tests.support.builders import Followed, connected, credentials_for
 
 READ_PODS = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
 
@@ -254,7 +254,7 @@ async def asking(
         {"apiGroups": ["apps"], "resources": list(resources), "verbs": ["get"]},
     ]
     token = await control_plane.service_account(namespace, ACCOUNT, rules)
-    async with connected(grants(control_plane.url, token=token, ca=control_plane.ca_file)) as connection:
+    async with connected(credentials_for(control_plane.url, token=token, ca=control_plane.ca_file)) as connection:
         yield lambda name: desired_replicas(connection, namespace, name)
 
 

@@ -216,7 +216,7 @@ async def following(source: Source) -> AsyncIterator[Followed]:
             await task
 
 
-def grants(
+def credentials_for(
     url: str, *, token: str = "", ca: Path | None = None, server_name: str | None = None, proxy: str | None = None
 ) -> Loader:
     """Load credentials for the API server at *url*."""

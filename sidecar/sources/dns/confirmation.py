@@ -1,9 +1,9 @@
-"""When an answer of DNS is believed.
+"""When an answer of DNS is accepted.
 
 Pure; the time is an argument. The rules:
 
-- An answer with records is believed at once. An unknown outcome changes nothing.
-- That there are no records any more is believed after several answers in a row *and* after the time for which a cache
+- An answer with records is accepted at once. An unknown outcome changes nothing.
+- That there are no records any more is accepted after several answers in a row *and* after the time for which a cache
   may have repeated the first of them: zero ready endpoints are NXDOMAIN by specification (2.4.1), but so are a typo, a
   Service deleted by mistake and a CoreDNS whose watch is stuck (coredns #6518).
 - The same holds for the very first answer, so that a typo, or a cache from before the Service was created, is not an
@@ -41,7 +41,7 @@ class _Absence(msgspec.Struct):
 
 
 class ConfirmedRecords:
-    """The records that are believed, for each question about one Service.
+    """The records that are accepted, for each question about one Service.
 
     Args:
         questions: what is asked each time, for example A and AAAA.
@@ -50,17 +50,17 @@ class ConfirmedRecords:
 
     def __init__(self, questions: Iterable[str], policy: ConfirmationPolicy) -> None:
         self.records: dict[str, tuple[Record, ...] | None] = dict.fromkeys(questions)
-        """By question; None while nothing is believed yet."""
+        """By question; None while nothing is accepted yet."""
         self._policy = policy
         self._absences: dict[str, _Absence] = {}
 
     @property
     def complete(self) -> bool:
-        """Whether an answer to every question is believed."""
+        """Whether an answer to every question is accepted."""
         return None not in self.records.values()
 
     def take(self, outcomes: Mapping[str, Outcome], now: float) -> Unknown | None:
-        """Take in an outcome for each question; return why not all of them are believed, or None if they are.
+        """Take in an outcome for each question; return why not all of them are accepted, or None if they are.
 
         Args:
             outcomes: by question.

@@ -1,10 +1,10 @@
 """DNS as a source: poll, confirm, report.
 
 DNS has no watch, hence it is polled as often as the records' TTL allows. The loop knows neither the wire
-(``resolver``), nor which questions there are (``query``), nor when an answer is believed (``confirmation``). Each poll
+(``resolver``), nor which questions there are (``query``), nor when an answer is accepted (``confirmation``). Each poll
 reports one of these:
 
-- All questions were answered, and the answers are believed: ``Listed``, even if nothing changed.
+- All questions were answered, and the answers are accepted: ``Listed``, even if nothing changed.
 - Otherwise ``Failed`` with the reason, after ``Applied`` for what an answered question about the other address family
   brought. A question that failed keeps its members.
 
@@ -61,7 +61,7 @@ class Dns:
         clock: monotonic seconds.
         jitter: a random number in [0, 1).
         timing: the durations.
-        confirmation: what it takes to believe that there are no members.
+        confirmation: what it takes to accept that there are no members.
     """
 
     def __init__(

@@ -16,10 +16,10 @@ from tests.support.builders import (
     answering,
     collection,
     connected,
+    credentials_for,
     encoded,
     endpoint,
     endpoint_slice,
-    grants,
     page,
     response,
 )
@@ -46,7 +46,7 @@ async def look(**answers: tuple[int, bytes]) -> Answers:
         code, body = known["page" if "continue=" in target else name]
         writer.write(response(body, code, "Connection: close"))
 
-    async with answering(answer) as url, connected(grants(url)) as connection:
+    async with answering(answer) as url, connected(credentials_for(url)) as connection:
         return await api.look(connection, [PERMISSION], [("default", "app")], {"default/app": collection()})
 
 

@@ -1,4 +1,4 @@
-"""The pure part of DNS: names, what records say about members, and when an answer is believed."""
+"""The pure part of DNS: names, what records say about members, and when an answer is accepted."""
 
 from __future__ import annotations
 
@@ -126,24 +126,24 @@ def test_the_order_of_the_records_does_not_matter(records: list[Record], jitter:
     assert WANTED.report("o", shuffled) == WANTED.report("o", records)
 
 
-# --- belief
+# --- When an answer is accepted
 
 A = Answered(name=NAME, records=address_records("10.0.0.1", "10.0.0.2"), ttl=5.0)
 GONE = Absent(name=NAME, code="NXDOMAIN", ttl=5.0)
 AWAY = Unknown(reason="timeout", message="away")
 
 
-def believe(*steps: tuple[float, Outcome]) -> tuple[list[bool], object]:
-    """After which of the answers to one question there was no doubt, and what is believed in the end."""
-    belief = ConfirmedRecords(["A"], ConfirmationPolicy())
-    certain = [belief.take({"A": outcome}, now) is None for now, outcome in steps]
-    return certain, belief.records["A"]
+def taken(*steps: tuple[float, Outcome]) -> tuple[list[bool], object]:
+    """After which of the answers to one question there was no doubt, and what is accepted in the end."""
+    confirmed = ConfirmedRecords(["A"], ConfirmationPolicy())
+    certain = [confirmed.take({"A": outcome}, now) is None for now, outcome in steps]
+    return certain, confirmed.records["A"]
 
 
-def test_records_are_believed_at_once() -> None:
+def test_records_are_accepted_at_once() -> None:
     """And so is the next set."""
     other = Answered(name=NAME, records=address_records("10.0.0.3"), ttl=5.0)
-    assert believe((0, A), (1, other)) == ([True, True], other.records)
+    assert taken((0, A), (1, other)) == ([True, True], other.records)
 
 
 @pytest.mark.parametrize("first", [(A,), ()], ids=["after records", "as the first answer"])
@@ -152,16 +152,16 @@ def test_an_absence_needs_three_answers_and_the_negative_ttl(first: tuple[Answer
     before = A.records if first else None
     start: list[tuple[float, Outcome]] = [(0.0, outcome) for outcome in first]
     said = [True] * len(first)
-    assert believe(*start, (1, GONE), (7, GONE)) == ([*said, False, False], before)
-    assert believe(*start, (1, GONE), (3, GONE), (5, GONE), (6, GONE)) == ([*said, *[False] * 4], before)
-    assert believe(*start, (1, GONE), (3, GONE), (6.1, GONE), (6.2, GONE)) == ([*said, False, False, True, True], ())
+    assert taken(*start, (1, GONE), (7, GONE)) == ([*said, False, False], before)
+    assert taken(*start, (1, GONE), (3, GONE), (5, GONE), (6, GONE)) == ([*said, *[False] * 4], before)
+    assert taken(*start, (1, GONE), (3, GONE), (6.1, GONE), (6.2, GONE)) == ([*said, False, False, True, True], ())
 
 
 @pytest.mark.parametrize("between", [A, AWAY])
 def test_any_other_outcome_restarts_the_count(between: Outcome) -> None:
     """The three answers must come in a row."""
     row = [(10.0 * number, GONE) for number in (1, 2)]
-    certain, records = believe((0, A), *row, (30, between), (40, GONE), (50, GONE))
+    certain, records = taken((0, A), *row, (30, between), (40, GONE), (50, GONE))
     assert certain[4:] == [False, False]
     assert records == A.records
 
@@ -169,27 +169,27 @@ def test_any_other_outcome_restarts_the_count(between: Outcome) -> None:
 def test_a_negative_ttl_of_a_day_is_capped() -> None:
     """Some zones have one in their SOA."""
     day = Absent(name=NAME, code="NXDOMAIN", ttl=86_400)
-    certain, records = believe((0, A), (1, day), (31, day), (300, day), (302, day))
+    certain, records = taken((0, A), (1, day), (31, day), (300, day), (302, day))
     assert (certain, records) == ([True, False, False, False, True], ())
 
 
 def test_a_family_that_the_service_does_not_have_needs_no_confirmation() -> None:
     """An IPv4 cluster answers AAAA with NODATA from the first moment."""
-    belief = ConfirmedRecords(["A", "AAAA"], ConfirmationPolicy())
+    confirmed = ConfirmedRecords(["A", "AAAA"], ConfirmationPolicy())
     nodata = Absent(name=NAME, code="NODATA", ttl=5.0)
-    assert belief.take({"A": A, "AAAA": nodata}, 0.0) is None
-    assert belief.records == {"A": A.records, "AAAA": ()}
+    assert confirmed.take({"A": A, "AAAA": nodata}, 0.0) is None
+    assert confirmed.records == {"A": A.records, "AAAA": ()}
 
 
 def test_a_family_that_had_members_needs_confirmation() -> None:
     """Even while the other one has records."""
-    belief = ConfirmedRecords(["A", "AAAA"], ConfirmationPolicy())
+    confirmed = ConfirmedRecords(["A", "AAAA"], ConfirmationPolicy())
     both = Answered(name=NAME, records=address_records("fd00::1"), ttl=5.0)
-    assert belief.take({"A": A, "AAAA": both}, 0.0) is None
-    doubt = belief.take({"A": A, "AAAA": GONE}, 10.0)
+    assert confirmed.take({"A": A, "AAAA": both}, 0.0) is None
+    doubt = confirmed.take({"A": A, "AAAA": GONE}, 10.0)
     assert doubt
     assert doubt.reason == "absent"
-    assert belief.records["AAAA"] == both.records
+    assert confirmed.records["AAAA"] == both.records
 
 
 @pytest.mark.parametrize(
@@ -206,9 +206,9 @@ def test_the_message_for_a_first_absence_says_what_to_check(code: str, advice: s
 
 def test_a_failure_is_reported_before_an_absence() -> None:
     """It explains more."""
-    belief = ConfirmedRecords(["A", "AAAA"], ConfirmationPolicy())
-    assert belief.take({"A": GONE, "AAAA": AWAY}, 0.0) == AWAY
-    assert not belief.complete
+    confirmed = ConfirmedRecords(["A", "AAAA"], ConfirmationPolicy())
+    assert confirmed.take({"A": GONE, "AAAA": AWAY}, 0.0) == AWAY
+    assert not confirmed.complete
 
 
 _OUTCOMES = st.one_of(
@@ -229,29 +229,29 @@ _HISTORY = st.lists(st.tuples(st.sampled_from([0.5, 2.0, 5.0, 30.0]), _OUTCOMES)
 @given(_HISTORY)
 def test_an_empty_set_is_always_confirmed(history: list[tuple[float, Outcome]]) -> None:
     """Whatever came before: the last three answers were absences, and no cache can still repeat the first of them."""
-    belief, now = ConfirmedRecords(["A"], ConfirmationPolicy()), 0.0
+    confirmed, now = ConfirmedRecords(["A"], ConfirmationPolicy()), 0.0
     row: list[tuple[float, Absent]] = []
     for wait, outcome in history:
         now += wait
-        before = belief.records["A"]
-        belief.take({"A": outcome}, now)
+        before = confirmed.records["A"]
+        confirmed.take({"A": outcome}, now)
         row = [*row, (now, outcome)] if isinstance(outcome, Absent) else []
-        if belief.records["A"] == () and before != ():
+        if confirmed.records["A"] == () and before != ():
             assert len(row) >= 3
             assert now > row[0][0] + min(row[0][1].ttl, 300)
         if isinstance(outcome, Unknown):
-            assert belief.records["A"] == before
+            assert confirmed.records["A"] == before
         if isinstance(outcome, Answered):
-            assert belief.records["A"] == outcome.records
+            assert confirmed.records["A"] == outcome.records
 
 
 @given(_HISTORY)
 def test_every_lasting_absence_is_confirmed_in_the_end(history: list[tuple[float, Outcome]]) -> None:
-    """However it began, ten minutes of absence are believed."""
-    belief, now = ConfirmedRecords(["A"], ConfirmationPolicy()), 0.0
+    """However it began, ten minutes of absence are accepted."""
+    confirmed, now = ConfirmedRecords(["A"], ConfirmationPolicy()), 0.0
     for wait, outcome in history:
         now += wait
-        belief.take({"A": outcome}, now)
-    doubts = [belief.take({"A": GONE}, now + 30.0 * number) for number in range(1, 21)]
+        confirmed.take({"A": outcome}, now)
+    doubts = [confirmed.take({"A": GONE}, now + 30.0 * number) for number in range(1, 21)]
     assert doubts[-1] is None
-    assert belief.records["A"] == ()
+    assert confirmed.records["A"] == ()

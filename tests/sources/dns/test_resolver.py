@@ -1,6 +1,6 @@
 """One question to a DNS server on a real socket: its three outcomes, and what goes over the wire.
 
-What is asked is in ``test_query``; when an answer is believed, in ``test_confirmation``.
+What is asked is in ``test_query``; when an answer is accepted, in ``test_confirmation``.
 """
 
 from __future__ import annotations

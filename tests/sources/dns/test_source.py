@@ -1,6 +1,6 @@
 """DNS as a source: how often it is polled, and what is reported; in virtual time against scripted outcomes.
 
-That the wire becomes these outcomes is in ``test_resolver``, when they are believed in ``test_confirmation``, and that
+That the wire becomes these outcomes is in ``test_resolver``, when they are accepted in ``test_confirmation``, and that
 CoreDNS behaves as the script does in ``real/test_dns``.
 """
 

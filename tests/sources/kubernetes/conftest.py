@@ -11,8 +11,8 @@ from tests.sources.kubernetes.requests import TOKEN
 from tests.support.builders import (
     certificate,
     connected,
+    credentials_for,
     endpoint_slice,
-    grants,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ async def simulator() -> AsyncIterator[Simulator]:
 @pytest.fixture
 async def connection(simulator: Simulator) -> AsyncIterator[Connection]:
     """A connection to it."""
-    async with connected(grants(simulator.url, token=TOKEN)) as made:
+    async with connected(credentials_for(simulator.url, token=TOKEN)) as made:
         yield made
 
 

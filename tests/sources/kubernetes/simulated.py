@@ -15,8 +15,8 @@ from tests.support.builders import (
     Followed,
     collection,
     connected,
+    credentials_for,
     following,
-    grants,
     reports,
 )
 
@@ -47,7 +47,7 @@ async def followed(
 ) -> AsyncIterator[Followed]:
     """The events of a reflector that follows the simulator."""
     metrics = Metrics([])
-    async with connected(load or grants(simulator.url), metrics=metrics, timeouts=timeouts) as connection:
+    async with connected(load or credentials_for(simulator.url), metrics=metrics, timeouts=timeouts) as connection:
         reflector = Reflector(
             connection,
             collection(),

@@ -27,9 +27,9 @@ from tests.support.builders import (
     answering,
     chunk,
     connected,
+    credentials_for,
     encoded,
     endpoint_slice,
-    grants,
     line,
     metadata_of,
     response,
@@ -85,7 +85,7 @@ async def test_a_created_object_has_the_content_type_json() -> None:
         heads.append(head.lower())
         writer.write(response(b"{}", 201))
 
-    async with answering(answer) as url, connected(grants(url, token=TOKEN)) as connection:
+    async with answering(answer) as url, connected(credentials_for(url, token=TOKEN)) as connection:
         assert await connection.create(PATH, b'{"a":1}') == b"{}"
     assert b"post /apis/" in heads[0]
     assert b"content-type: application/json\r\n" in heads[0]
@@ -111,7 +111,7 @@ async def test_only_201_means_created(code: int) -> None:
     async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(response(b"", code))
 
-    async with answering(answer) as url, connected(grants(url)) as connection:
+    async with answering(answer) as url, connected(credentials_for(url)) as connection:
         with pytest.raises(SourceError):
             await connection.create(PATH, b"{}")
 
@@ -140,7 +140,7 @@ async def test_a_compressed_watch_is_read() -> None:
 
     async with (
         answering(answer) as url,
-        connected(grants(url)) as connection,
+        connected(credentials_for(url)) as connection,
         connection.watch(PATH, QUERY) as stream,
     ):
         for text in lines:
@@ -154,7 +154,7 @@ async def test_requests_are_counted(simulator: Simulator) -> None:
     """By verb and code, refusals included."""
     metrics = Metrics([])
     simulator.script(Forbidden(verb="list"), ImmediateEOF(verb="watch"))
-    async with connected(grants(simulator.url), metrics=metrics) as connection:
+    async with connected(credentials_for(simulator.url), metrics=metrics) as connection:
         await failure(connection, "list")
         await ask(connection, "list")
         await ask(connection, "watch")

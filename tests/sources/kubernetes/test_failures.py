@@ -27,8 +27,8 @@ from tests.support.builders import (
     PATH,
     answering,
     connected,
+    credentials_for,
     endpoint_slice,
-    grants,
     response,
 )
 
@@ -45,7 +45,7 @@ CHECK_ADDRESS = "Check its address, and whether a NetworkPolicy or a firewall dr
 async def test_a_refused_connection_is_reported(simulator: Simulator) -> None:
     """The message says where."""
     await simulator.stop_serving()
-    async with connected(grants(simulator.url, token=TOKEN)) as connection:
+    async with connected(credentials_for(simulator.url, token=TOKEN)) as connection:
         for verb in VERBS:
             error = await failure(connection, verb)
             assert error.reason == "refused"
@@ -55,7 +55,7 @@ async def test_a_refused_connection_is_reported(simulator: Simulator) -> None:
 async def test_a_list_on_which_nothing_arrives_is_given_up(simulator: Simulator) -> None:
     """Half-open connections do not end by themselves."""
     simulator.script(Silence(times=FOREVER))
-    async with connected(grants(simulator.url, token=TOKEN), timeouts=IMPATIENT) as connection:
+    async with connected(credentials_for(simulator.url, token=TOKEN), timeouts=IMPATIENT) as connection:
         error = await failure(connection, "list")
     assert (error.reason, error.message) == (
         "timeout",
@@ -66,7 +66,7 @@ async def test_a_list_on_which_nothing_arrives_is_given_up(simulator: Simulator)
 async def test_a_watch_on_which_nothing_arrives_times_out(simulator: Simulator) -> None:
     """That is not a failure: perhaps there is nothing to say."""
     simulator.script(Silence(times=FOREVER))
-    async with connected(grants(simulator.url, token=TOKEN), timeouts=IMPATIENT) as connection:
+    async with connected(credentials_for(simulator.url, token=TOKEN), timeouts=IMPATIENT) as connection:
         with pytest.raises(TimeoutError):
             await ask(connection, "watch")
 
@@ -78,7 +78,7 @@ async def test_a_server_that_never_answers_is_given_up(verb: Verb) -> None:
     async def answer(_: bytes, __: asyncio.StreamWriter) -> None:
         await asyncio.sleep(60)
 
-    async with answering(answer) as url, connected(grants(url), timeouts=IMPATIENT) as connection:
+    async with answering(answer) as url, connected(credentials_for(url), timeouts=IMPATIENT) as connection:
         async with asyncio.timeout(5):
             assert (await failure(connection, verb)).reason == "timeout"
 
@@ -93,7 +93,7 @@ async def test_a_list_that_arrives_too_slowly_is_given_up(simulator: Simulator) 
             await writer.drain()
             await asyncio.sleep(0.02)
 
-    async with answering(answer) as url, connected(grants(url), timeouts=IMPATIENT) as connection:
+    async with answering(answer) as url, connected(credentials_for(url), timeouts=IMPATIENT) as connection:
         assert (await failure(connection, "list")).reason == "timeout"
 
 
@@ -108,7 +108,7 @@ async def test_a_server_that_does_not_accept_the_connection_is_given_up(verb: Ve
             for filler in (first, second):
                 filler.settimeout(0)
                 filler.connect_ex(full.getsockname())
-            async with connected(grants(url, token=TOKEN), timeouts=IMPATIENT) as connection:
+            async with connected(credentials_for(url, token=TOKEN), timeouts=IMPATIENT) as connection:
                 assert (await failure(connection, verb)).reason == "timeout"
 
 
@@ -154,7 +154,7 @@ async def test_a_peer_that_does_not_speak_http_is_reported(words: bytes, verb: V
     async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(words)
 
-    async with answering(answer) as url, connected(grants(url, token=TOKEN)) as connection:
+    async with answering(answer) as url, connected(credentials_for(url, token=TOKEN)) as connection:
         assert (await failure(connection, verb)).reason == "connection"
 
 
@@ -164,14 +164,14 @@ async def test_a_body_that_is_not_what_its_header_says_is_reported() -> None:
     async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(response(b"no gzip", 200, "Content-Encoding: gzip"))
 
-    async with answering(answer) as url, connected(grants(url)) as connection:
+    async with answering(answer) as url, connected(credentials_for(url)) as connection:
         assert (await failure(connection, "list")).reason == "connection"
 
 
 @pytest.mark.parametrize("verb", VERBS)
 async def test_a_token_that_cannot_be_a_header_is_reported(simulator: Simulator, verb: Verb) -> None:
     """It contains a line break, from a file that was pasted; the message does not quote it."""
-    async with connected(grants(simulator.url, token=f"{TOKEN}\n{TOKEN}")) as connection:
+    async with connected(credentials_for(simulator.url, token=f"{TOKEN}\n{TOKEN}")) as connection:
         error = await failure(connection, verb)
     assert error.reason == "malformed"
     assert error.message.startswith(f"The token or the address of {simulator.url} has a character that HTTP forbids")

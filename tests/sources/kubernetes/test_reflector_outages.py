@@ -16,7 +16,7 @@ from sidecar.simulator import (
 )
 from sidecar.sources.kubernetes.timing import Timing
 from tests.sources.kubernetes.simulated import IMPATIENT, agreed, change, codes, followed, reasons
-from tests.support.builders import grants
+from tests.support.builders import credentials_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -53,7 +53,7 @@ class Rotating:
 
     async def __call__(self, configuration: Configuration, *, afresh: bool) -> str:
         """As ``Loader``."""
-        return await grants(self._url, token=self.bearer)(configuration, afresh=afresh)
+        return await credentials_for(self._url, token=self.bearer)(configuration, afresh=afresh)
 
 
 async def test_a_token_that_was_rotated_costs_one_refusal(simulator: Simulator, service: ScriptedService) -> None:

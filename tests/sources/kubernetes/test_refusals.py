@@ -27,8 +27,8 @@ from tests.support.builders import (
     answering,
     chunk,
     connected,
+    credentials_for,
     encoded,
-    grants,
     response,
 )
 
@@ -152,7 +152,7 @@ async def test_a_refusal_may_come_in_pieces(simulator: Simulator) -> None:
             await writer.drain()
             await asyncio.sleep(0.02)
 
-    async with answering(answer) as url, connected(grants(url)) as connection:
+    async with answering(answer) as url, connected(credentials_for(url)) as connection:
         assert (await failure(connection, "list")).reason == "too_large_resource_version"
 
 
@@ -162,7 +162,7 @@ async def test_a_refusal_that_breaks_off_is_still_a_refusal() -> None:
     async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(response(b"x" * 100, 429, "Retry-After: 3")[:-50])
 
-    async with answering(answer) as url, connected(grants(url)) as connection:
+    async with answering(answer) as url, connected(credentials_for(url)) as connection:
         error = await failure(connection, "watch")
     assert (error.reason, error.retry_after) == ("too_many_requests", 3)
 
@@ -175,7 +175,7 @@ async def test_a_refusal_that_stalls_is_still_a_refusal(verb: Verb) -> None:
         writer.write(response(b"x" * 100, 429, "Retry-After: 3")[:-50])
         await asyncio.sleep(10)
 
-    async with answering(answer) as url, connected(grants(url), timeouts=IMPATIENT) as connection:
+    async with answering(answer) as url, connected(credentials_for(url), timeouts=IMPATIENT) as connection:
         async with asyncio.timeout(5):
             error = await failure(connection, verb)
     assert (error.reason, error.retry_after) == ("too_many_requests", 3)
@@ -190,7 +190,7 @@ async def test_a_refusal_without_end_is_cut_short() -> None:
             writer.write(chunk(b"no " * 10_000))
             await writer.drain()
 
-    async with answering(answer) as url, connected(grants(url)) as connection:
+    async with answering(answer) as url, connected(credentials_for(url)) as connection:
         async with asyncio.timeout(5):
             error = await failure(connection, "list")
     assert error.reason == "server_error"
@@ -206,7 +206,7 @@ async def test_retry_after_is_seconds_or_ignored(header: str, seconds: float) ->
     async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(response(b"later", 429, f"Retry-After: {header}"))
 
-    async with answering(answer) as url, connected(grants(url)) as connection:
+    async with answering(answer) as url, connected(credentials_for(url)) as connection:
         assert (await failure(connection, "list")).retry_after == seconds
 
 
@@ -217,7 +217,7 @@ async def test_redirects_are_not_followed(simulator: Simulator, code: int) -> No
     async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(response(b"", code, f"Location: {simulator.url}{PATH}"))
 
-    async with answering(answer) as url, connected(grants(url, token=TOKEN)) as connection:
+    async with answering(answer) as url, connected(credentials_for(url, token=TOKEN)) as connection:
         assert (await failure(connection, "list")).reason == "server_error"
         assert (await failure(connection, "watch")).reason == "server_error"
     assert simulator.requests == ()

@@ -14,7 +14,7 @@ from tests.support.builders import (
     PATH,
     certificate,
     connected,
-    grants,
+    credentials_for,
     listening,
     tls_server,
 )
@@ -33,7 +33,7 @@ async def test_tls(material: tuple[Path, Path]) -> None:
     """With the CA that the credentials name."""
     async with (
         Simulator(ssl_context=tls_server(*material)) as simulator,
-        connected(grants(simulator.url, ca=material[0])) as connection,
+        connected(credentials_for(simulator.url, ca=material[0])) as connection,
     ):
         assert decode_page(await connection.list(PATH, QUERY)).items == []
 
@@ -43,7 +43,7 @@ async def test_a_server_with_another_ca_is_refused(material: tuple[Path, Path], 
     other, _ = certificate(tmp_path, "other")
     async with (
         Simulator(ssl_context=tls_server(*material)) as simulator,
-        connected(grants(simulator.url, token=TOKEN, ca=other)) as connection,
+        connected(credentials_for(simulator.url, token=TOKEN, ca=other)) as connection,
     ):
         for verb in VERBS:
             error = await failure(connection, verb)
@@ -59,7 +59,7 @@ async def test_an_expired_certificate_is_refused(tmp_path: Path) -> None:
     made, key = certificate(tmp_path, expired=True)
     async with (
         Simulator(ssl_context=tls_server(made, key)) as simulator,
-        connected(grants(simulator.url, token=TOKEN, ca=made)) as connection,
+        connected(credentials_for(simulator.url, token=TOKEN, ca=made)) as connection,
     ):
         error = await failure(connection, "list")
     assert error.reason == "tls"
@@ -71,7 +71,7 @@ async def test_a_certificate_for_another_name_is_refused(material: tuple[Path, P
     """It is valid, but for another address."""
     async with Simulator(ssl_context=tls_server(*material)) as simulator:
         url = simulator.url.replace("127.0.0.1", "localhost")
-        async with connected(grants(url, ca=material[0])) as connection:
+        async with connected(credentials_for(url, ca=material[0])) as connection:
             error = await failure(connection, "list")
     assert error.reason == "tls"
     assert "localhost" in error.message
@@ -82,14 +82,14 @@ async def test_the_expected_name_may_be_set(material: tuple[Path, Path]) -> None
     """With a kubeconfig's ``tls-server-name``, for a server behind a tunnel."""
     async with Simulator(ssl_context=tls_server(*material)) as simulator:
         url = simulator.url.replace("127.0.0.1", "localhost")
-        async with connected(grants(url, ca=material[0], server_name="127.0.0.1")) as connection:
+        async with connected(credentials_for(url, ca=material[0], server_name="127.0.0.1")) as connection:
             assert decode_page(await connection.list(PATH, QUERY)).items == []
 
 
 async def test_a_server_without_tls_is_reported(simulator: Simulator, material: tuple[Path, Path]) -> None:
     """It speaks plain HTTP where TLS was expected."""
     url = simulator.url.replace("http:", "https:")
-    async with connected(grants(url, token=TOKEN, ca=material[0])) as connection:
+    async with connected(credentials_for(url, token=TOKEN, ca=material[0])) as connection:
         error = await failure(connection, "list")
     assert error.reason == "tls"
     assert error.message.endswith(
@@ -106,6 +106,6 @@ async def test_a_handshake_that_is_not_answered_is_given_up(material: tuple[Path
 
     async with (
         listening(hang, "https") as url,
-        connected(grants(url, ca=material[0]), timeouts=IMPATIENT) as connection,
+        connected(credentials_for(url, ca=material[0]), timeouts=IMPATIENT) as connection,
     ):
         assert (await failure(connection, "watch")).reason == "timeout"

@@ -21,7 +21,7 @@ from tests.support.builders import (
     PATH,
     answering,
     connected,
-    grants,
+    credentials_for,
     response,
 )
 
@@ -100,14 +100,14 @@ async def test_the_proxy_of_a_kubeconfig_is_used() -> None:
         asked.append(head.split()[1].partition(b"?")[0])
         writer.write(response(b"{}"))
 
-    async with answering(answer) as proxy, connected(grants("http://api.example", proxy=proxy)) as connection:
+    async with answering(answer) as proxy, connected(credentials_for("http://api.example", proxy=proxy)) as connection:
         assert await ask(connection, "list") == b"{}"
     assert asked == [f"http://api.example{PATH}".encode()]
 
 
 async def test_a_closed_connection_leaves_no_socket(simulator: Simulator) -> None:
     """Those of lists are kept open, but no longer than the connection."""
-    async with connected(grants(simulator.url)) as connection:
+    async with connected(credentials_for(simulator.url)) as connection:
         await ask(connection, "list")
         assert len(list(sockets_to(simulator.port))) == 1
     async with asyncio.timeout(5):

@@ -39,7 +39,7 @@ class Source(Protocol):
     def confirm(self) -> None:
         """Ask for a complete answer soon, because the newest one is hard to believe.
 
-        The request stays until it is served; the next ``Listed`` or ``Recovered`` is one that began after it.
+        The request stays until it is served, and never raises.
         """
 
     def events(self) -> AsyncIterator[Event]:

@@ -98,7 +98,10 @@ class Dns:
         return self._health.heard_at
 
     def confirm(self) -> None:
-        """See ``sources``: there is nothing to do, because each poll is a complete answer."""
+        """See ``sources``: there is nothing to do, because each poll is a complete answer.
+
+        To poll before the TTL is over would only get a cache's copy of the answer that is doubted.
+        """
 
     async def events(self) -> AsyncIterator[Event]:
         """See ``sources``: never ends."""

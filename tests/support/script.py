@@ -11,7 +11,7 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain, pairwise, repeat
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from sidecar.errors import SourceError
 from sidecar.observability.metrics import Metrics
@@ -22,6 +22,7 @@ from tests.support.builders import PATH, SCOPE, SELECTOR, collection, endpoint_s
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
+    from sidecar.sources.kubernetes.collection import Collection
     from sidecar.sources.kubernetes.connection import Connection
 
 Answer: TypeAlias = bytes | SourceError | tuple[float, bytes | SourceError]
@@ -191,13 +192,14 @@ def reflect(
     not_older_than: str = "",
     jitter: Callable[[], float] = lambda: 0.0,
     timing: Timing | None = None,
+    followed: Collection[Any] | None = None,
 ) -> Reflector:
     """A reflector of the script, without jitter."""
     metrics = metrics or Metrics([])
     metrics.expect(SCOPE)
     return Reflector(
         cast("Connection", server),
-        collection(),
+        followed or collection(),
         metrics=metrics,
         not_older_than=not_older_than,
         clock=asyncio.get_running_loop().time,

@@ -64,13 +64,15 @@ def cause(error: Exception) -> str:  # noqa: PLR0911 - a table by type
         case OSError():
             return error.strerror or "no connection could be made"
         case _:
-            return str(error)
+            return str(error) or type(error).__name__
 
 
 _TEXTS = (
     (aiohttp.ClientPayloadError, "it ended in the middle of a response"),
     (aiohttp.ServerDisconnectedError, "it was closed before a response"),
+    (aiohttp.ClientConnectionResetError, "it was closed"),
     (aiohttp.ClientResponseError, "what came is not HTTP"),
+    (aiohttp.InvalidURL, "its address is not a URL"),
 )
 """What happened, by the type of the error."""
 

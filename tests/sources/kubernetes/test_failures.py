@@ -222,6 +222,10 @@ RAW: dict[str, tuple[Exception, str]] = {
         aiohttp.ServerDisconnectedError(),
         "The connection to https://api broke: it was closed before a response.",
     ),
+    "closed while writing": (
+        aiohttp.ClientConnectionResetError("Cannot write to closing transport"),
+        "The connection to https://api broke: it was closed.",
+    ),
     "no HTTP": (BAD_LINE, "The connection to https://api broke: what came is not HTTP."),
     "TLS": (
         aiohttp.ClientConnectorSSLError(KEY, ssl.SSLError(1, "[SSL: BAD_ECPOINT] bad ecpoint (_ssl.c:1006)")),

@@ -227,6 +227,19 @@ async def test_confirm_during_an_outage_lists_before_recovery(at: float) -> None
     assert seen.reports == reports(endpoint_slice("new"))
 
 
+async def test_confirm_during_a_list_that_serves_one_does_not_discard_it() -> None:
+    """Or whoever asks more often than a list takes would never get one; another list follows."""
+    server = Script([(5.0, page())] * 4)
+    source = reflect(server)
+    async with following(source) as seen:
+        for _ in range(4):
+            await asyncio.sleep(4)
+            source.confirm()
+        await asyncio.sleep(20)
+    assert server.times("list") == [0.0, 5.0, 10.0, 15.0, 20.0]
+    assert seen.times == [10.0, 15.0, 20.0, 20.0]
+
+
 async def test_after_confirm_nothing_more_of_the_watch_is_reported() -> None:
     """Not even what has arrived already: the next answer is the list."""
     chunk = line("ADDED", endpoint_slice("b", 101)) + line("ADDED", endpoint_slice("c", 102))

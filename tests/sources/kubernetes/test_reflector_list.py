@@ -6,6 +6,7 @@ import asyncio
 from itertools import repeat
 
 import pytest
+from msgspec.structs import replace
 
 from sidecar.errors import SourceError
 from sidecar.membership.events import Failed, Listed
@@ -15,10 +16,12 @@ from tests.support.builders import (
     SCOPE,
     SELECTOR,
     bookmark,
+    collection,
     encoded,
     endpoint_slice,
     error_event,
     following,
+    line,
     page,
     report,
     reports,
@@ -284,3 +287,17 @@ async def test_a_list_has_a_limit_over_all_its_pages() -> None:
     assert server.times("list") == [0.0, 50.0, 100.0, 120.8]
     assert [event.reason for event in seen.events if isinstance(event, Failed)] == ["timeout"]
     assert seen.reports == reports(endpoint_slice("b"))
+
+
+async def test_a_list_says_which_origins_are_left_and_a_deletion_which_one_is_gone() -> None:
+    """So that what remembers them need not remember those that were deleted while nobody watched."""
+    retained: list[object] = []
+    forgotten: list[str] = []
+    followed = replace(collection(), retain=retained.append, forget=forgotten.append)
+    stream: Stream = (1.0, line("DELETED", endpoint_slice("a", 150)), 1.0, error_event(410, "Expired"))
+    server = Script([page(endpoint_slice("a"), endpoint_slice("b")), page(endpoint_slice("c"), revision=200)], [stream])
+    async with following(reflect(server, followed=followed)):
+        await asyncio.sleep(5)
+    names = [{f"endpointslice/default/{name}" for name in each} for each in ("ab", "c")]
+    assert retained == names
+    assert forgotten == ["endpointslice/default/a"]

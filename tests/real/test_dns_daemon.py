@@ -116,7 +116,7 @@ async def test_a_service_with_a_cluster_ip_is_reported_as_an_error(
     await one.start()
     await one.until(lambda: "the Service is not headless" in one.failing())
     for told in (one.failing(), one.get("/readyz")[1], one.logged("source failing")[0]["reason"]):
-        assert f"is the Service's own address ({made['spec']['clusterIP']})" in told
+        assert f"has the Service's own address ({made['spec']['clusterIP']})" in told
         assert "Give it clusterIP: None" in told
     assert one.stamps() == {}
     await admin.delete("Service", "web", namespace)

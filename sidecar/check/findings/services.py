@@ -166,7 +166,7 @@ def _count(subject: str, seen: Observed, requirements: Requirements) -> Finding:
     ready = sum(member.ready for member in staying)
     usable = ready if requirements.not_ready == "exclude" else len(staying)
     ports = sorted({str(member.port) for member in staying if member.port is not None})
-    on = f", on port {', '.join(ports)}" if ports else ""
+    on = f", on port{'s' if len(ports) > 1 else ''} {', '.join(ports)}" if ports else ""
     counted = f"{_members(len(staying))}, {ready} of them ready{on}."
     if not staying and not requirements.min_members:
         return Finding("ok", subject, "There are no members yet; --min-members 0 publishes an empty file.")

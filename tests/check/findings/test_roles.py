@@ -49,6 +49,7 @@ def test_all_namespaces_take_a_cluster_role() -> None:
     ("user", "subject"),
     [
         ("", {"kind": "ServiceAccount", "name": "default", "namespace": "prod"}),
+        ("system:serviceaccount:a:b", {"kind": "ServiceAccount", "name": "b", "namespace": "a"}),
         ("jane", {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "jane"}),
     ],
 )
@@ -56,6 +57,20 @@ def test_the_role_is_bound_to_whoever_asked(user: str, subject: dict[str, str]) 
     """A person, or the default service account if the API server does not say who."""
     _, binding = yaml.safe_load_all(roles.role(SLICES, user))
     assert binding["subjects"] == [subject]
+
+
+def test_for_all_namespaces_an_unknown_account_is_the_default_one() -> None:
+    """In the namespace default, for somebody to correct."""
+    _, binding = yaml.safe_load_all(roles.role(Permission("", "pods", ""), ""))
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "default", "namespace": "default"}]
+
+
+def test_the_role_is_written_as_people_write_it() -> None:
+    """Keys in the usual order, and no anchors."""
+    text = roles.role(SLICES, ACCOUNT)
+    keys = [line.partition(":")[0] for line in text.splitlines() if line[0] not in " -"]
+    assert keys == ["apiVersion", "kind", "metadata", "rules", "apiVersion", "kind", "metadata", "roleRef", "subjects"]
+    assert "&" not in text
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,12 @@ def test_a_service_is_read_as_the_api_writes_it() -> None:
     assert (spec.cluster_ip, spec.selector) == ("None", None)
 
 
+def members(first: dict[str, object], second: dict[str, object]) -> Observed:
+    """Two members with these changes."""
+    one, two = samples.MEMBERS
+    return Observed((msgspec.structs.replace(one, **first), msgspec.structs.replace(two, **second)))
+
+
 NONE = "There are no members yet, so there is nothing to publish."
 TWO = "2 members, 2 of them ready, on port 5701."
 
@@ -163,6 +169,17 @@ TWO = "2 members, 2 of them ready, on port 5701."
     ("seen", "requirements", "found"),
     [
         (SEEN, REQUIREMENTS, ("ok", TWO, "")),
+        (SEEN, REQUIREMENTS._replace(min_members=0), ("ok", TWO, "")),
+        (members({"port": None}, {"port": None}), REQUIREMENTS, ("ok", "2 members, 2 of them ready.", "")),
+        (members({}, {"port": 5700}), REQUIREMENTS, ("ok", "2 members, 2 of them ready, on ports 5700, 5701.", "")),
+        (members({}, {"ready": False}), REQUIREMENTS, ("ok", "2 members, 1 of them ready, on port 5701.", "")),
+        (
+            members({}, {"ready": False}),
+            REQUIREMENTS._replace(min_members=2),
+            ("ok", "2 members, 1 of them ready, on port 5701.", ""),
+        ),
+        (members({}, {"terminating": True}), REQUIREMENTS, ("ok", "1 member, 1 of them ready, on port 5701.", "")),
+        (members({}, {"address": ""}), REQUIREMENTS, ("ok", "1 member, 1 of them ready, on port 5701.", "")),
         (
             Observed(),
             REQUIREMENTS,
@@ -187,6 +204,19 @@ def test_members_are_counted_against_the_first_file(
     """How many there are, and whether that is enough."""
     finding = next(iter(services.judge_members("prod/app", seen, requirements)))
     assert (finding.level, finding.message, finding.remedy) == found
+
+
+@pytest.mark.parametrize(
+    ("problem", "message", "remedy"),
+    [
+        ("It has several ports. Choose one.", "It has several ports.", "Choose one."),
+        ("It is odd.", "It is odd.", ""),
+    ],
+)
+def test_the_last_sentence_of_a_problem_is_its_remedy(problem: str, message: str, remedy: str) -> None:
+    """If there is more than one."""
+    (finding,) = services.judge_members("prod/app", Observed(problems=(problem,)), REQUIREMENTS)
+    assert finding == ("error", "port prod/app", message, remedy, "")
 
 
 def test_a_member_that_is_not_ready_does_not_count_where_it_is_excluded() -> None:

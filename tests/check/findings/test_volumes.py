@@ -46,7 +46,7 @@ def test_a_volume_that_was_written_to_is_described(seen: Directory, fsync: str, 
     """What it is, whether others see it, and how much is left."""
     judged = list(judge(seen, fsync))
     assert judged[0] == Finding("ok", "output /m/a", "A file was created beside it and renamed.")
-    assert found in [(finding.level, finding.message) for finding in judged]
+    assert (judged[-1].level, judged[-1].message) == found
     assert all(finding.remedy for finding in judged if finding.level != "ok")
 
 
@@ -58,6 +58,12 @@ def test_a_volume_that_was_written_to_is_described(seen: Directory, fsync: str, 
             "/m/a was not written (EROFS): the volume is mounted read-only.",
             "Remove readOnly.",
         ),
+        (
+            "/m/a is a mount point (a subPath): mount the directory, not the file.",
+            "/m/a is a mount point (a subPath).",
+            "Mount the directory, not the file.",
+        ),
+        ("It is odd.", "It is odd.", ""),
         ("/m/a is a directory: name the file in it.", "/m/a is a directory.", "Name the file in it."),
         ("/m/a was not written (EIO): Input/output error.", "/m/a was not written (EIO): Input/output error.", ""),
     ],

@@ -45,9 +45,9 @@ class Scope(msgspec.Struct, kw_only=True):
                 self._succeed(event.resource_version)
                 return {event.report.origin: event.report}
             case Deleted():
-                known = self.reports.pop(event.origin, None)
+                self.reports.pop(event.origin, None)
                 self._succeed(event.resource_version)
-                return {event.origin: None} if known else {}
+                return {event.origin: None}
             case Failed():
                 if not self.failing:
                     self.since = event.arrived

@@ -102,10 +102,10 @@ class Union:
         sightings = [
             (self._reports[origin], self._reports[origin].members[key]) for origin in self._origins.get(key, ())
         ]
-        before = self.members.get(key)
         if not sightings:
-            self.members.pop(key, None)
-            return before is not None
+            del self.members[key]
+            return True
+        before = self.members.get(key)
         after = sightings[0][1] if len(sightings) == 1 else merge(sightings, self._family)
         self.members[key] = after
         return after != before

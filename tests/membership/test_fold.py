@@ -68,6 +68,16 @@ def test_an_event_returns_the_reports_that_it_replaces(history: list[Event], eve
     assert all(state.reports.get(origin) == report for origin, report in replaced.items())
 
 
+@given(histories(), events())
+def test_a_scope_is_up_to_date_with_its_newest_event(history: list[Event], event: Event) -> None:
+    """With that of the newest list or change; failures have none."""
+    before, after = run(history), run([*history, event])
+    expected = before.resource_versions
+    if isinstance(event, (Listed, Applied, Deleted)):
+        expected |= {event.scope: event.resource_version}
+    assert after.resource_versions == expected
+
+
 @given(histories(), events(), st.sampled_from(SCOPES))
 def test_an_event_changes_its_own_scope_only(history: list[Event], event: Event, scope: str) -> None:
     """Scopes are independent."""
@@ -107,7 +117,8 @@ def test_a_failure_ends_with_any_success() -> None:
         Deleted(scope=SCOPES[0], origin="origin", resource_version="7"),
         Recovered(scope=SCOPES[0]),
     ):
-        assert run([failed(10.0), success]).scopes[SCOPES[0]].failing == ""
+        scope = run([failed(10.0), success]).scopes[SCOPES[0]]
+        assert (scope.failing, scope.reason, scope.since) == ("", "", 0.0)
         assert run([failed(10.0), success, failed(30.0)]).scopes[SCOPES[0]].since == 30.0
 
 

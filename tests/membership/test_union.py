@@ -6,6 +6,7 @@ The incremental union is compared with one that is built from scratch. Out of sc
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -109,6 +110,24 @@ def test_a_dual_stack_pod_is_one_member_with_both_addresses(family: str) -> None
     (found,) = union.members.values()
     assert found.addresses == ("10.0.0.1", "fd00::1")
     assert found.address == ("fd00::1" if family == "ipv6" else "10.0.0.1")
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["", "that another slice reported, too"])
+def test_a_change_costs_the_endpoint_and_not_its_slice(shared: bool) -> None:
+    """No collection of all the keys in the slice is made: it would be 32 kB and more."""
+    union, slice_of = Union("auto"), {each.key: each for each in map(made, range(1000))}
+    union.update({"a": Report("a", 1, slice_of)})
+    if shared:
+        union.update({"b": Report("b", 1, slice_of)})
+        union.update({"b": None})
+    changed = Report("a", 2, slice_of | {READY.key: DRAINING})
+    tracemalloc.start()
+    try:
+        assert union.update({"a": changed}) == {READY.key}
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000
 
 
 def test_only_what_changed_is_reported() -> None:

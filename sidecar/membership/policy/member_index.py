@@ -60,7 +60,7 @@ class MemberIndex:
         if member is not None:
             self._members[key] = member
             others += self._add(member)
-        return [other.key for other in others] if others else []
+        return [other.key for other in others]
 
     def _remove(self, member: Member) -> tuple[Member, ...]:
         """Remove *member*; return the others with its value."""
@@ -75,6 +75,6 @@ class MemberIndex:
     def _add(self, member: Member) -> tuple[Member, ...]:
         """Add *member*; return the others with its value."""
         value = self._value_of(member)
-        others = self.having(value) if value in self._by_value else ()
+        others = self.having(value)
         self._by_value[value] = (*others, member) if others else member
         return others

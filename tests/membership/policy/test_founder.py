@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sidecar.membership.member import Member
-from sidecar.membership.policy.founder import Founder
+from sidecar.membership.policy.founder import SLACK, Founder
 from sidecar.membership.policy.rules import Rules
 from sidecar.membership.policy.selection import Selection
 from tests.support.members import NEW, OLD, made, select
@@ -119,6 +119,45 @@ def test_the_seed_stays_when_its_line_moves_to_another_service() -> None:
     del union[lines[0].key]
     selection.update([lines[0].key], union)
     assert [(each.name, each.service) for each in selection.members.values() if each.seed] == [("app-1", "b")]
+
+
+def test_an_older_pod_takes_the_role_from_a_younger_one_that_was_reported_first() -> None:
+    """Both are marked anew, though nothing else about the younger one changed."""
+    younger, older, other = made(1, created=NEW), made(2, created=OLD), made(3, created=NEW)
+    union = {each.key: each for each in (younger, other)}
+    selection = select(Rules(seed=True), union.values())
+    union[older.key] = older
+    changed = selection.update([older.key], union)
+    assert {key: each.seed for key, each in changed.items() if each} == {younger.key: False, older.key: True}
+
+
+@pytest.mark.parametrize("candidates", [50, 1000])
+def test_a_new_candidate_does_not_cause_all_to_be_sorted_again(candidates: int) -> None:
+    """The queue is not copied: that would be 64 bytes for each of them."""
+    founder = Founder()
+    for number in range(candidates):
+        founder.put(f"app-{number}", OLD)
+    tracemalloc.start()
+    try:
+        founder.put("app-new", NEW)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 30 * candidates
+
+
+def test_a_candidate_that_is_known_is_not_queued_again() -> None:
+    """Every change of a member's conditions comes by here."""
+    founder = Founder()
+    founder.put("app-0", OLD)
+    tracemalloc.start()
+    try:
+        for _ in range(SLACK):
+            founder.put("app-0", OLD)
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert used < 10 * SLACK
 
 
 def test_the_memory_of_the_queue_does_not_grow_with_the_number_of_changes() -> None:

@@ -1,6 +1,6 @@
 """What must be so before the newest set may be published: each guard, its message, and its end.
 
-Out of scope: the shrink guard's own rule (test_policy_leaves), waiting and ending the program (test_keeper).
+Out of scope: the shrink guard's own rule (test_leaves), waiting and ending the program (test_publish_loop).
 """
 
 from __future__ import annotations
@@ -171,7 +171,55 @@ def guards() -> st.SearchStrategy[Guards]:
             ),
             id="what cannot be seen is not stable",
         ),
+        pytest.param(Guards(), replace(GOOD, failing="away"), 100.0, None, id="it need not be stable"),
+        pytest.param(
+            Guards(stable_for=0.5),
+            replace(GOOD, changed_at=120.0),
+            120.0,
+            Hold(reason="stable-for", message="members joined or left a moment ago (--stable-for)", until=120.5),
+            id="not stable for half a second",
+        ),
+        pytest.param(
+            Guards(min_members=MinMembers(percent=50)),
+            replace(GOOD, desired=8),
+            100.0,
+            Hold(reason="min-members", message="3 of at least 4 members (--min-members)", until=400.0),
+            id="half of 8 is 4",
+        ),
+        pytest.param(
+            Guards(min_members=MinMembers(percent=50)),
+            replace(GOOD, desired=None, replicas_unknown="403: grant it"),
+            100.0,
+            Hold(
+                reason="min-members",
+                message="the desired number of replicas is not known: 403: grant it (--min-members 50%)",
+                until=400.0,
+            ),
+            id="half of nobody knows what, and why",
+        ),
+        pytest.param(
+            Guards(require_self=True),
+            replace(GOOD, has_self=False),
+            100.0,
+            Hold(
+                reason="self",
+                message="the own pod is not among the members: is it selected, and is --pod-uid set? (--self require)",
+                until=400.0,
+            ),
+            id="self is required",
+        ),
         pytest.param(Guards(), replace(GOOD, has_self=False), 100.0, None, id="self is not required"),
+        pytest.param(
+            Guards(),
+            replace(GOOD, selected=0),
+            100.0,
+            Hold(
+                reason="min-members",
+                message="there are no members to publish: the source has no members (--min-members)",
+                until=400.0,
+            ),
+            id="nobody, and the source does not tell why",
+        ),
         pytest.param(
             Guards(),
             replace(GOOD, selected=0, empty="the Service x does not exist"),
@@ -226,7 +274,7 @@ def reason_of(hold: Hold | None) -> str:
         (Guards(split_unknown="open"), True, 400.0, "", False),
     ],
 )
-def test_while_the_own_group_is_not_known(
+def test_nothing_is_published_while_the_own_rollout_is_not_known(
     demanded: Guards, published: bool, now: float, reason: str, over: bool
 ) -> None:
     """Nothing is published, also not over a predecessor's file; open ends that with the start timeout, closed never."""
@@ -236,12 +284,15 @@ def test_while_the_own_group_is_not_known(
 
 
 @pytest.mark.parametrize(("published", "over"), [(False, True), (True, False)])
-def test_while_the_own_cluster_is_not_known(published: bool, over: bool) -> None:
+def test_nothing_is_published_while_the_own_cluster_is_not_known(published: bool, over: bool) -> None:
     """Nothing is published, whatever the time."""
     hold = Guards(split_unknown="open").verdict(replace(GOOD, published=published, cluster_known=False), 400.0)
     assert hold
     assert (hold.reason, hold.over) == ("cluster-id", over)
-    assert "--pod-uid" in hold.message
+    assert hold.message.endswith(
+        "the own pod's cluster is not known: is its label set?"
+        " Set --pod-uid from the downward API, and select the sidecar's own pod too (--cluster-id)"
+    )
 
 
 def test_self_is_required_of_the_first_file() -> None:
@@ -295,7 +346,16 @@ def test_the_time_limit_publishes_by_default(case: Situation, now: float) -> Non
 
 @pytest.mark.parametrize(
     ("text", "desired", "number"),
-    [("0", 7, 0), ("3", 7, 3), ("50%", 3, 2), ("50%", 4, 2), ("100%", 5, 5), ("replicas", 5, 5), ("1%", 0, 0)],
+    [
+        ("0", 7, 0),
+        ("3", 7, 3),
+        ("50%", 3, 2),
+        ("50%", 4, 2),
+        ("100%", 5, 5),
+        ("100%", 200, 200),
+        ("replicas", 5, 5),
+        ("1%", 0, 0),
+    ],
 )
 def test_how_many_the_first_file_must_have(text: str, desired: int, number: int) -> None:
     """A number, or a part of the desired replicas, rounded up."""

@@ -33,6 +33,16 @@ def test_the_members_with_a_value_are_found(moves: list[tuple[Member, bool]]) ->
             assert all(index.is_alone(each) == (len(expected) == 1) for each in expected)
 
 
+def test_a_member_that_changes_its_value_concerns_those_of_both_values() -> None:
+    """Those that it leaves alone, and those that it joins."""
+    index = MemberIndex(attrgetter("address"))
+    left, joined, moving = made(1, "10.0.0.1"), made(2, "10.0.0.2"), made(3, "10.0.0.1")
+    for each in (left, joined, moving):
+        index.put(each.key, each)
+    moved = made(3, "10.0.0.2")
+    assert sorted(index.put(moved.key, moved)) == [left.key, joined.key]
+
+
 def test_the_same_member_again_concerns_nobody() -> None:
     """Nothing is judged again for it."""
     index = MemberIndex(attrgetter("address"))

@@ -127,6 +127,17 @@ def test_the_family_follows_the_members() -> None:
     assert selection.update([V4.key], union) == {V4.key: None} | by_key(V6)
 
 
+def test_the_family_stays_while_one_member_that_decides_is_left() -> None:
+    """They are counted as they come and go."""
+    of = Rules(terminating="while-serving", not_ready="exclude")
+    other = msgspec.structs.replace(made(6), ready=False, terminating=True)
+    union = by_key((V4_LEAVING, other, V6_STARTING))
+    selection = select(of, union.values())
+    del union[other.key]
+    assert selection.update([other.key], union) == {other.key: None}
+    assert selection.members == {V4_LEAVING.key: V4_LEAVING}
+
+
 SELF = made(0, "10.0.0.10", rollout="new", cluster="blue")
 MATE = made(1, rollout="new", cluster="blue")
 OTHER = made(2, rollout="old", cluster="green")

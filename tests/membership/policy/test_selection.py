@@ -7,6 +7,7 @@ counting. Out of scope: the rules one by one (test_rules, test_ownership, test_f
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -190,6 +191,56 @@ def test_the_own_pod_counts_even_if_it_is_not_ready() -> None:
     selection = select(Rules(own_pod="require"), (msgspec.structs.replace(SELF, ready=False), MATE))
     assert selection.has_self
     assert names(selection) == ["app-1"]
+
+
+def test_who_leaves_while_the_own_pod_becomes_known_leaves() -> None:
+    """Everybody is judged again then, and so is who is not there any more."""
+    of, union = Rules(split=True, split_unknown="open"), by_key((MATE, OTHER))
+    selection = select(of, union.values())
+    del union[MATE.key]
+    union[SELF.key] = SELF
+    assert selection.update([MATE.key, SELF.key], union) == {MATE.key: None, OTHER.key: None, SELF.key: SELF}
+    assert names(selection) == ["app-0"]
+
+
+def test_the_own_pod_counts_as_long_as_one_service_selects_it() -> None:
+    """Two may."""
+    union = by_key((SELF, msgspec.structs.replace(SELF, service="other")))
+    selection = select(Rules(), union.values())
+    del union[SELF.key]
+    selection.update([SELF.key], union)
+    assert selection.has_self
+
+
+def test_before_anything_is_known_everybody_may_stay() -> None:
+    """The members in a predecessor's files, for example."""
+    assert Selection(Rules()).may_stay(made(1))
+
+
+MANY = [made(number, rollout="new", cluster="blue") for number in range(1, 5000)]
+HIDDEN = [msgspec.structs.replace(each, address="") for each in MANY]
+
+
+@pytest.mark.parametrize(
+    ("of", "members"),
+    [
+        pytest.param(Rules(), MANY, id="by default"),
+        pytest.param(Rules(split=True, cluster_id=True, seed=True), MANY, id="with every rule"),
+        pytest.param(Rules(), HIDDEN, id="without an address of the family"),
+    ],
+)
+def test_a_change_costs_the_change_however_many_members_there_are(of: Rules, members: list[Member]) -> None:
+    """No collection of all the keys is made: it would be 200 kB."""
+    union = by_key((*members, SELF))
+    selection = select(of, union.values())
+    union[members[7].key] = msgspec.structs.replace(members[7], zone="eu-2")
+    tracemalloc.start()
+    try:
+        selection.update([members[7].key], union)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000
 
 
 ONE = made(1)

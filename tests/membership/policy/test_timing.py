@@ -29,6 +29,12 @@ def test_when_a_change_is_due(since: float, changed: float, leaving: bool, publi
     assert PACE.due(pending, published) == pytest.approx(due)
 
 
+def test_a_join_exactly_one_settle_time_after_a_publication_is_due_at_once() -> None:
+    """It has been quiet for long enough."""
+    pace = Pace(settle=0.25, settle_max=1.0)
+    assert pace.due(Window(since=10.0, changed=10.0), 9.75) == 10.0
+
+
 @given(st.floats(0, 10), st.floats(0, 10), st.booleans(), st.floats(0, 30), st.floats(0, 2), st.floats(0, 5))
 def test_a_change_is_never_held_longer_than_the_ceiling(
     since: float,

@@ -30,6 +30,8 @@ class Health:
         self.failing = False
         """Whether the newest attempt failed, and nothing has proved since that the source works again."""
         self.active_at = self.heard_at = clock()
+        self.unheard = False
+        """Whether an attempt has failed since anything usable arrived."""
         self._scope = scope
         self._clock = clock
         self._events = {kind: metrics.events.labels(scope, kind) for kind in EVENT_TYPES}
@@ -47,6 +49,7 @@ class Health:
             kind: one of ``EVENT_TYPES``.
         """
         self.active_at = self.heard_at = self._clock()
+        self.unheard = False
         self._events[kind].inc()
         self._last_sync.set_to_current_time()
 
@@ -56,7 +59,7 @@ class Health:
 
     def failed(self, reason: str, message: str) -> Failed:
         """An attempt failed: the event that says so."""
-        self.failing = True
+        self.failing = self.unheard = True
         self._up.set(0)
         return Failed(scope=self._scope, reason=reason, message=message, arrived=self._clock())
 

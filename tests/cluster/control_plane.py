@@ -96,8 +96,8 @@ class ControlPlane:
             self.etcd.start()
             self.start_api_server()
             self.controller_manager.start()
-            # Not its /healthz, which responds before the controllers are created; without an API server at that moment it
-            # would give up. Once the certificate of the authority is published, all controllers run.
+            # Not its /healthz, which responds before the controllers are created; without an API server at that moment
+            # it would give up. Once the certificate of the authority is published, all controllers run.
             published = path_of("ConfigMap", "default", "kube-root-ca.crt")
             self.controller_manager.wait_until(self._answers(published))
         except BaseException:

@@ -6,7 +6,8 @@ only a list can help. One LIST is in ``listing``, one WATCH in ``watch``; what c
 - A watch that the server ends, a connection that breaks after it worked, 429, a timeout and a refused request: watch
   again from the same resourceVersion.
 - 410, and whatever the same watch would only repeat (an event that cannot be read, an ERROR, an older event, an end at
-  once), and silence: list.
+  once): list. Silence as well, if there was a failure since anything was heard; else it is watched again, for a server
+  on which nothing happens may send nothing, not even bookmarks.
 - ``confirm`` is a request that stays until it is served; it ends an open watch at once.
 - No answer changes a member unless it is complete.
 
@@ -181,7 +182,7 @@ class Reflector:
                     self._retries.reset()  # a load balancer that cuts every watch is no server that fails
                 yield self._health.failed(ended.error.reason, ended.error.message)
                 await self._pause(ended.error)
-            if must_list(ended):
+            if must_list(ended, unheard=self._health.unheard):
                 self._relist(ended.reason)
                 return
         self._relist(End.CONFIRM.value)
@@ -208,9 +209,14 @@ class Reflector:
         await self._retries.wait(error)
 
 
-def must_list(ended: WatchEnded) -> bool:
-    """Whether the same watch would only end the same way."""
+def must_list(ended: WatchEnded, *, unheard: bool) -> bool:
+    """Whether the same watch would only end the same way.
+
+    Args:
+        ended: how it ended.
+        unheard: whether an attempt has failed since anything usable arrived.
+    """
     if ended.error is None:
-        return ended.end is End.SILENT
+        return ended.end is End.SILENT and unheard
     at_once = ended.error.reason == "connection" and not ended.worked
     return ended.opened and (ended.error.reason in REPEATED or at_once)

@@ -220,21 +220,32 @@ async def test_a_connection_that_is_cut_again_and_again_is_resumed_soon_if_it_wo
     assert server.waits("watch") == pytest.approx([6.8] * 14)
 
 
-async def test_a_watch_on_which_nothing_arrives_is_followed_by_a_list_and_is_no_failure() -> None:
-    """Not even a bookmark: the server may have nothing to say, or a history in which this revision is in the future."""
+async def test_a_watch_on_which_nothing_arrives_is_repeated_and_is_no_failure() -> None:
+    """Not even a bookmark: a server on which nothing happens has nothing to say, and an idle fleet must not list."""
     server = Script(watches=[(150.0, TimeoutError())] * 2)
     async with following(reflect(server)) as seen:
         await asyncio.sleep(400)
-    assert server.times("list") == [0.0, 150.0, 300.0]
-    assert server.revisions("list") == ["0", "100", "100"]
-    assert seen.kinds == ["Listed"] * 3
+    assert server.times("watch") == [0.0, 150.0, 300.0]
+    assert server.times("list") == [0.0]
+    assert seen.kinds == ["Listed"]
+
+
+async def test_silence_after_a_failure_is_followed_by_a_list() -> None:
+    """Once: whoever comes back may be a server in whose history this revision is in the future."""
+    server = Script(watches=[error("refused"), *[(150.0, TimeoutError())] * 2])
+    async with following(reflect(server)):
+        await asyncio.sleep(400)
+    assert server.times("list") == [0.0, 150.8]
+    assert server.revisions("list") == ["0", "100"]
+    assert len(server.of("watch")) == 4
 
 
 async def test_a_server_whose_history_starts_again_lower_is_followed_soon() -> None:
     """An etcd restored from a backup: a watch from the future stays silent, and a list from there is refused."""
     behind = error("too_large_resource_version")
     server = Script(
-        [page(revision=900), behind, behind, behind, page(endpoint_slice("b"), revision=300)], [(150.0, TimeoutError())]
+        [page(revision=900), behind, behind, behind, page(endpoint_slice("b"), revision=300)],
+        [error("refused"), (150.0, TimeoutError())],
     )
     async with following(reflect(server)) as seen:
         await seen.until(lambda it: it.revision == "300", within=160)

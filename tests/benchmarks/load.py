@@ -61,10 +61,10 @@ class ApiServer:
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         self._connection.request(method, path, body, {**self._headers, "Content-Type": kind})
         response = self._connection.getresponse()
-        said = response.read()
+        received = response.read()
         if response.status >= 300:
-            raise RuntimeError(f"{method} {path}: {response.status} {said[:500].decode(errors='replace')}")
-        return said
+            raise RuntimeError(f"{method} {path}: {response.status} {received[:500].decode(errors='replace')}")
+        return received
 
     def close(self) -> None:
         """Close the connection."""

@@ -76,8 +76,8 @@ class PodLoad:
     def fingerprint(self, file: Path) -> str:
         """What both sources report of the members; the files differ in the names of the source and of the Service."""
         members = json.loads(file.read_bytes())["members"]
-        told = sorted([one[key] for key in ("name", "uid", "address", "port", "ready", "node")] for one in members)
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+        facts = sorted([one[key] for key in ("name", "uid", "address", "port", "ready", "node")] for one in members)
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
     @property
     def _labels(self) -> dict[str, str]:

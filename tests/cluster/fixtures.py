@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
     config.addinivalue_line("markers", "cluster: runs against a real Kubernetes (set by the fixtures)")
     # Before Python 3.14, a synchronous test that runs first makes looptime create an event loop which nobody closes.
-    # Once this thread has been told that it has no loop, looptime leaves it at that.
+    # Once the loop of this thread is set to None, looptime creates none.
     asyncio.set_event_loop(None)
 
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -54,10 +55,8 @@ def test_the_files_are_where_the_demo_says_until_it_ends() -> None:
         found = re.fullmatch(r"\* .* Until the demo ends, its files are in (\S+)\n", demo.stdout.readline())
         assert found
         directory = Path(found[1])
-        for line in demo.stdout:
-            if "10.244.0.1" in line:
-                break
-        assert {"hosts.txt", "members.json", "hazelcast.yaml"} <= {file.name for file in directory.iterdir()}
+        while not {"hosts.txt", "members.json", "hazelcast.yaml"} <= {file.name for file in directory.iterdir()}:
+            time.sleep(0.01)
         demo.terminate()
         demo.stdout.read()
     assert not directory.exists()

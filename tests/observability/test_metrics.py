@@ -47,7 +47,7 @@ def test_a_member_counts_in_each_of_its_states_and_once_in_all() -> None:
 
 
 def test_members_are_counted_at_each_scrape() -> None:
-    """The gauge follows the set without being told of a change."""
+    """The gauge follows the set by itself."""
     members: list[Member] = []
     metrics = Metrics(())
     metrics.measure_members(lambda: members)

@@ -1,4 +1,4 @@
-"""A container that is told to end right after its start does so, although its process has PID 1.
+"""A container that is terminated right after its start ends, although its process has PID 1.
 
 The kernel drops a signal to PID 1 for which there is no handler, and the kubelet sends SIGTERM only once: if it is
 dropped, the container runs until the end of its grace period.

@@ -36,11 +36,11 @@ async def test_pod_waits_for_the_api_server(scene: Scene) -> None:
         await scene.until_serving("app-0")
         reason = "cannot be reached"
 
-        async def told() -> bool:
+        async def reported() -> bool:
             status = await scene.status("app-0")
             return any(reason in source["failing"] for source in status["sources"])
 
-        await until(f"/status says: {reason}", told)
+        await until(f"/status says: {reason}", reported)
         lines = [json.loads(line) for line in scene.log("app-0", SIDECAR).splitlines()]
         assert any(line["event"] == "source failing" and reason in str(line) for line in lines)
         assert "waiting" in (await scene.containers("app-0"))["main"]["state"]

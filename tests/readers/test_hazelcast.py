@@ -1,7 +1,7 @@
 """Hazelcast reads ``hazelcast-xml`` and ``hazelcast-yaml``, as a whole or imported, and forms a cluster with them.
 
-Scope: the oldest release that the formats claim and a recent one, with their validation against the schema. Not what
-Hazelcast does later: it never reads the file again.
+Scope: the oldest release that the formats claim and a recent one, with their validation against the schema. What
+Hazelcast does later is out of scope: it never reads the file again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,11 +57,11 @@ def configurations(
 @pytest.mark.parametrize(("file", "members"), CASES)
 def test_hazelcast_reads_the_members(configurations: Mapping[str, Sequence[str]], file: str, members: str) -> None:
     """The list has exactly the members, only TCP joins are enabled, and the port is the members' or the main file's."""
-    status, port, ways, found = configurations[file]
+    status, port, joins, found = configurations[file]
     hosts = [f"[{it.address}]" if ":" in it.address else it.address for it in MEMBERS[members]]
     ports = ["" if it.port is None else f":{it.port}" for it in MEMBERS[members]]
     expected = sorted(host + number for host, number in zip(hosts, ports, strict=True))
-    assert (status, ways) == ("ok", "tcp-ip"), found
+    assert (status, joins) == ("ok", "tcp-ip"), found
     assert found.split() == expected
     if file.endswith(".yaml"):
         assert port == ("6701" if file.startswith("main-") else "5701+")

@@ -1,7 +1,7 @@
 """JGroups reads ``jgroups`` as the ``initial_hosts_file`` of TCPPING, and forms a cluster with it.
 
-Scope: the oldest release that the format claims and a recent one. Not what JGroups does later: it never reads the file
-again.
+Scope: the oldest release that the format claims and a recent one. What JGroups does later is out of scope: it never
+reads the file again.
 """
 
 from collections.abc import Mapping, Sequence

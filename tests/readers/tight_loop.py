@@ -1,9 +1,9 @@
 """A reader of our own that reads as fast as it can and checks everything.
 
-``python -m tests.readers.tight_loop json=PATH jgroups=PATH ...`` reads the files in turn, for ever, until it is told to
-end (SIGTERM) or finds something that must not be. The files tell of a service whose every member has the same port, and
-that port counts up: so each line of a file says which state it belongs to. A file that has fewer members than its state
-had, members of two states, or a state that is older than one that was read before, is a finding.
+``python -m tests.readers.tight_loop json=PATH jgroups=PATH ...`` reads the files in turn until it is terminated or a
+file is wrong. In the service of the files every member has the same port, and that port counts up: so each line of a
+file says which state it belongs to. It is wrong if a file has fewer members than its state had, members of two states,
+or a state that is older than one that was read before.
 
 It knows nothing of ``sidecar``, and it is niced: the many readers leave the machine to the writer.
 """
@@ -92,14 +92,14 @@ class Reader:
 
 def main(arguments: Iterable[str]) -> int:
     """Read until SIGTERM; the last line printed is the result."""
-    told: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
+    signals: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: signals.append(number))
     os.nice(NICE)
     pairs = (argument.split("=", 1) for argument in arguments)
     readers = [Reader(form, Path(path)) for form, path in pairs]
     problem = ""
     while not problem:
-        last = bool(told)  # the result is still printed
+        last = bool(signals)  # the result is still printed
         for reader in readers:
             problem = problem or reader.read()
         if last:

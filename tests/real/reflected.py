@@ -68,4 +68,4 @@ def states(followed: Followed) -> dict[str, tuple[bool, bool, bool]]:
 async def until_states(followed: Followed, **expected: tuple[bool, bool, bool]) -> None:
     """Wait until the members are these, with dashes for underscores."""
     wanted = {name.replace("_", "-"): state for name, state in expected.items()}
-    await followed.until(lambda said: states(said) == wanted, within=PATIENCE)
+    await followed.until(lambda seen: states(seen) == wanted, within=PATIENCE)

@@ -96,11 +96,11 @@ async def test_a_named_port_provides_hostnames_and_ports(cluster_dns: CoreDns, a
         ("", ("fd00:3:1::2",), 8080, ""),
     ]
 
-    def told(seen: Followed) -> list[tuple[str, tuple[str, ...], int | None, str]]:
+    def identities(seen: Followed) -> list[tuple[str, tuple[str, ...], int | None, str]]:
         return [(one.name, one.addresses, one.port, one.hostname) for one in members(seen)]
 
     async with following(poll(cluster_dns, namespace, port="http")) as seen:
-        await seen.until(lambda seen: told(seen) == expected, within=PATIENCE)
+        await seen.until(lambda seen: identities(seen) == expected, within=PATIENCE)
     async with following(poll(cluster_dns, namespace, port="https")) as seen:
         await seen.until(lambda seen: failed(seen, "absent"), within=PATIENCE)
 

@@ -49,8 +49,8 @@ async def test_a_dead_dns_server_changes_no_file(
     try:
         await one.until(lambda: "No answer to" in one.failing(), POLLS_SECONDS)
         await objects.run_pods(admin, namespace, {"web-2": "10.3.0.3"})
-        told = len(one.logged("source failing"))
-        await one.until(lambda: len(one.logged("source failing")) >= told + 1, POLLS_SECONDS)
+        failures = len(one.logged("source failing"))
+        await one.until(lambda: len(one.logged("source failing")) > failures, POLLS_SECONDS)
         assert one.stamps() == before
         assert one.get("/readyz")[0] == one.get("/livez")[0] == 200
         assert one.metric("membership_source_up", source=scope) == 0
@@ -81,7 +81,7 @@ async def test_the_last_ready_pod_leaves_the_files_only_after_confirmation(
     doubts = [line["reason"] for line in one.logged("source failing") if "is gone" in line["reason"]]
     assert [doubt.rpartition("number ")[2] for doubt in doubts] == ["1.", "2."]
     await one.until(lambda: one.failing() == "" and one.status()["warnings"] != [])
-    assert all("(NXDOMAIN): the Service does not exist, is misspelt" in told for told in one.status()["warnings"])
+    assert all("(NXDOMAIN): the Service does not exist, is misspelt" in warning for warning in one.status()["warnings"])
     assert one.metric("membership_source_warnings") > 0
     await objects.set_ready(admin, namespace, "web-0", ready=True)
     await one.until(lambda: one.addresses() == ["10.3.1.1"], POLLS_SECONDS)
@@ -115,9 +115,9 @@ async def test_a_service_with_a_cluster_ip_is_reported_as_an_error(
     one = follow(sidecar, tmp_path, namespace, cluster_dns, "--port=8080")
     await one.start()
     await one.until(lambda: "the Service is not headless" in one.failing())
-    for told in (one.failing(), one.get("/readyz")[1], one.logged("source failing")[0]["reason"]):
-        assert f"has the Service's own address ({made['spec']['clusterIP']})" in told
-        assert "Give it clusterIP: None" in told
+    for message in (one.failing(), one.get("/readyz")[1], one.logged("source failing")[0]["reason"]):
+        assert f"has the Service's own address ({made['spec']['clusterIP']})" in message
+        assert "Give it clusterIP: None" in message
     assert one.stamps() == {}
     await admin.delete("Service", "web", namespace)
     await admin.create(objects.service("web", namespace))

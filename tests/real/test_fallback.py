@@ -73,8 +73,8 @@ def sources(contents: list[Json]) -> list[str]:
 
 def active(one: Sidecar, source: str) -> bool:
     """Whether the source is active, according to the metrics and /status."""
-    believed = one.metric("membership_source_active", source=source) == 1
-    return believed and one.metric("membership_source_active") == 1 and one.status()["source"] == source
+    active = one.metric("membership_source_active", source=source) == 1
+    return active and one.metric("membership_source_active") == 1 and one.status()["source"] == source
 
 
 async def test_dns_takes_over_from_a_killed_api_server_and_hands_back(

@@ -56,12 +56,12 @@ def seen(one: Sidecar) -> int:
     return int(one.status()["sources"][0]["resource_version"] or 0)
 
 
-async def churn(api: Api, namespace: str, said: list[list[str]]) -> None:
-    """Change the members as fast as the API server takes it, until it is gone; what it may have taken is in *said*."""
+async def churn(api: Api, namespace: str, written: list[list[str]]) -> None:
+    """Change the members as fast as the API server accepts it, until it is killed; append each set to *written*."""
     for number in itertools.count():
-        said.append([f"10.1.{number // 250}.{number % 250 + 1}", f"10.2.{number // 250}.{number % 250 + 1}"])
+        written.append([f"10.1.{number // 250}.{number % 250 + 1}", f"10.2.{number // 250}.{number % 250 + 1}"])
         try:
-            await scene.write_members(api, namespace, said[-1])
+            await scene.write_members(api, namespace, written[-1])
         except aiohttp.ClientError:
             return
 
@@ -113,16 +113,16 @@ async def test_a_killed_api_server_changes_no_file_and_is_followed_again(
     fresh_control_plane: ControlPlane, followed: Sidecar
 ) -> None:
     """Killed during changes and down for 10 s: no file changes, and 5 s after its return all are up to date."""
-    said: list[list[str]] = []
+    written: list[list[str]] = []
     async with fresh_control_plane.admin() as api:
-        churning = asyncio.create_task(churn(api, "default", said))
-        await followed.until(lambda: len(said) > 100)
+        churning = asyncio.create_task(churn(api, "default", written))
+        await followed.until(lambda: len(written) > 100)
         fresh_control_plane.kill_api_server()
         gone = time.monotonic()
         await churning
     await followed.until(lambda: followed.failing() != "" and settled(followed))
     mark, before, relists = fresh_control_plane.audit_mark(), followed.stamps(), relisted(followed)
-    assert followed.addresses() in said
+    assert followed.addresses() in written
     was_behind = seen(followed) < revision(fresh_control_plane)
 
     await asyncio.sleep(gone + OUTAGE_SECONDS - time.monotonic())

@@ -46,7 +46,7 @@ async def reader(control_plane: ControlPlane, namespace: str) -> str:
 
 def at(address: str) -> Callable[[Followed], bool]:
     """Whether there is exactly one member, with that address."""
-    return lambda said: [member.address for member in members(said)] == [address]
+    return lambda followed: [member.address for member in members(followed)] == [address]
 
 
 # --- From start to end

@@ -39,10 +39,12 @@ async def test_not_ready_members(
     access = await scene.admit(control_plane, namespace, tmp_path, roles=[ROLE, scene.PODS_ROLE])
     await admin.create(objects.service("web", namespace))
     await objects.run_pods(admin, namespace, {"web-0": FIRST, "web-1": SECOND})
-    ways = {"slice": ("--service=web",), "pods": BY_LABEL}
+    selections = {"slice": ("--service=web",), "pods": BY_LABEL}
     choices = ("include", "exclude", "prefer-ready")
     options = {
-        f"{choice}-{way}": (*chosen, f"--not-ready={choice}") for way, chosen in ways.items() for choice in choices
+        f"{choice}-{selection}": (*chosen, f"--not-ready={choice}")
+        for selection, chosen in selections.items()
+        for choice in choices
     }
     every = await scene.run_each(sidecar, tmp_path, access, options)
     # The expected members of each option after each step: both ready, one ready, none ready, the other one ready.
@@ -66,14 +68,18 @@ async def test_terminating_members(
     await admin.create(objects.service("web", namespace))
     await objects.run_pods(admin, namespace, {"web-0": FIRST})
     await objects.run_pod(admin, held(objects.pod("web-1", namespace)), [SECOND])
-    ways = {"slice": ("--service=web",), "pods": BY_LABEL}
+    selections = {"slice": ("--service=web",), "pods": BY_LABEL}
     rules = {
         "exclude": ("--terminating=exclude",),
         "while-serving": ("--terminating=while-serving", "--not-ready=include"),
         "include": ("--terminating=include", "--not-ready=include"),
         "if-any": ("--terminating=include", "--not-ready=prefer-ready"),
     }
-    options = {f"{rule}-{way}": (*chosen, *more) for way, chosen in ways.items() for rule, more in rules.items()}
+    options = {
+        f"{rule}-{selection}": (*chosen, *more)
+        for selection, chosen in selections.items()
+        for rule, more in rules.items()
+    }
     every = await scene.run_each(sidecar, tmp_path, access, options)
 
     async def until(expected: dict[str, list[str]]) -> None:
@@ -238,10 +244,10 @@ async def test_dual_stack_and_host_network(
     for number in (1, 2):
         body = objects.pod(f"web-{number}", namespace, ports={"http": 8080 + number}, hostNetwork=True)
         await objects.run_pod(admin, body, ["192.168.0.9", "fd00:9::9"])
-    ways = {"slice": ("--service=web",), "pods": BY_LABEL}
+    selections = {"slice": ("--service=web",), "pods": BY_LABEL}
     options = {
-        f"{family}-{way}": (*chosen, f"--address-family={family}")
-        for way, chosen in ways.items()
+        f"{family}-{selection}": (*chosen, f"--address-family={family}")
+        for selection, chosen in selections.items()
         for family in ("auto", "ipv4", "ipv6")
     }
     every = await scene.run_each(sidecar, tmp_path, access, options)

@@ -64,12 +64,12 @@ async def test_a_missing_role_is_reported_until_it_is_bound(
     one = sidecar(tmp_path, access.kubeconfig, "--service=web")
     await one.start()
     await one.until(lambda: "403" in one.failing())
-    for told in (one.failing(), str(one.logged("source failing")[0]["reason"])):
-        assert 'cannot list resource "endpointslices" in API group "discovery.k8s.io"' in told
+    for message in (one.failing(), str(one.logged("source failing")[0]["reason"])):
+        assert 'cannot list resource "endpointslices" in API group "discovery.k8s.io"' in message
         remedy = (
             "Grant get, list and watch on endpointslices.discovery.k8s.io in namespace {0} to the service account {1}"
         )
-        assert remedy.format(namespace, scene.ACCOUNT) in told
+        assert remedy.format(namespace, scene.ACCOUNT) in message
     assert one.stamps() == {}
     assert one.get("/readyz")[0] == 503
     await scene.bind(admin, namespace, "late", rules_of(ROLE))

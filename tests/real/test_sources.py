@@ -151,9 +151,9 @@ async def test_auto_uses_endpoints_until_slices_may_be_read(
     status = one.status()
     assert line["source"] == status["source"] == "endpoints"
     remedy = f"Grant get, list and watch on endpointslices.discovery.k8s.io in namespace {namespace}"
-    for told in (line["reason"], status["fallback_reason"]):
-        assert remedy in told
-        assert f"the service account {scene.ACCOUNT} of namespace {namespace}" in told
+    for message in (line["reason"], status["fallback_reason"]):
+        assert remedy in message
+        assert f"the service account {scene.ACCOUNT} of namespace {namespace}" in message
     assert (active(one, "endpointslice"), active(one, "endpoints"), active(one, "dns")) == (0, 1, 0)
     assert one.get("/readyz")[0] == 200
 
@@ -190,9 +190,9 @@ async def test_auto_uses_dns_without_any_role(
     assert status["source"] == "dns"
     assert "endpointslices.discovery.k8s.io" in status["fallback_reason"]
     assert {line["source"] for line in one.logged("source changed")} == {"dns"}
-    told = " ".join(line["reason"] for line in one.logged("source failing"))
+    reported = " ".join(line["reason"] for line in one.logged("source failing"))
     for resource in ("endpointslices.discovery.k8s.io", "endpoints"):
-        assert f"Grant get, list and watch on {resource} in namespace {namespace} to the service account" in told
+        assert f"Grant get, list and watch on {resource} in namespace {namespace} to the service account" in reported
     await objects.run_pods(admin, namespace, {"web-2": "10.1.0.3"})
     await one.until(lambda: one.holds(in_every_file("10.1.0.1", "10.1.0.2", "10.1.0.3")))
 

@@ -117,7 +117,7 @@ async def test_a_service_with_a_cluster_ip_is_reported_as_an_error(
     await one.until(lambda: "the Service is not headless" in one.failing())
     for message in (one.failing(), one.get("/readyz")[1], one.logged("source failing")[0]["reason"]):
         assert f"has the Service's own address ({made['spec']['clusterIP']})" in message
-        assert "Give it clusterIP: None" in message
+        assert "Make one with clusterIP: None" in message
     assert one.stamps() == {}
     await admin.delete("Service", "web", namespace)
     await admin.create(objects.service("web", namespace))

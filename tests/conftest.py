@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
 import structlog
 from hypothesis import settings
+
+from sidecar.observability.log import StandardLogs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,8 +41,13 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def _own_log() -> Iterator[None]:
     """Restore the log: a command that was run in this process may have redirected it."""
+    root = logging.getLogger()
+    level = root.level
     yield
     structlog.reset_defaults()
+    root.setLevel(level)
+    for handler in [one for one in root.handlers if isinstance(one, StandardLogs)]:
+        root.removeHandler(handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

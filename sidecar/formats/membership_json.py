@@ -34,7 +34,7 @@ FORMAT = Format(
 
 
 class Contents(msgspec.Struct, frozen=True):
-    """A file of ours, read back."""
+    """A file in this format, read back."""
 
     schema: str
     source: str
@@ -45,7 +45,7 @@ _decoder = msgspec.json.Decoder(Contents)
 
 
 def decode(body: bytes) -> Contents | None:
-    """What a file of ours says; None for anything else."""
+    """What a file in this format holds; None for anything else."""
     try:
         found = _decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import jsonschema
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar import formats
 from sidecar.formats import FORMATS, render
+from sidecar.formats.membership_json import decode
 from sidecar.membership.member import Member
 from tests.formats.given import SOURCE
 from tests.support import strategies
@@ -39,19 +41,23 @@ def test_the_schema_describes_every_field() -> None:
     ]
 
 
-class Body(msgspec.Struct):
-    """The ``json`` file, for a reader that is written in Python."""
-
-    schema: str
-    source: str
-    members: list[Member]
-
-
 @given(sets)
 def test_json_is_read_as_it_was_written(members: list[Member]) -> None:
     """Parsed, it has the same members, one per line, in the promised order."""
     body = render(FORMATS["json"], SOURCE, members)
-    read = msgspec.json.decode(body, type=Body)
-    assert read.members == sorted(members, key=lambda it: (it.namespace, it.service, it.name or it.address, it.uid))
+    read = decode(body)
+    assert read
+    assert list(read.members) == sorted(
+        members, key=lambda it: (it.namespace, it.service, it.name or it.address, it.uid)
+    )
     assert (read.schema, read.source) == ("membership/v1", SOURCE)
     assert len(body.splitlines()) == (len(members) + 2 if members else 1)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{}", b"[" * 10_000, b'"\xff"', b'{"schema": "membership/v2", "source": "dns", "members": []}'],
+)
+def test_anything_else_is_not_read(body: bytes) -> None:
+    """Such as a file of another program, or of a later version."""
+    assert decode(body) is None

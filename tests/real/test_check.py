@@ -319,7 +319,7 @@ async def test_dns_with_the_real_coredns(
     assert checked.code == 0
     assert not [row for row in checked.rows if row["subject"].startswith("permissions")]
     for service, message in (
-        ("vip", f"vip.{namespace}.svc.cluster.local. is the Service's own address (10."),
+        ("vip", f"vip.{namespace}.svc.cluster.local. has the Service's own address (10."),
         ("wbe", "DNS has no address for it (NXDOMAIN)."),
     ):
         checked = await check(kubeconfig, tmp_path, *options, f"--service={service}")

@@ -15,7 +15,7 @@ import structlog
 
 from sidecar.failover.choice import choose
 from sidecar.membership.events import Failed, Listed, Recovered
-from sidecar.membership.policy.timing import NEVER
+from sidecar.wakeup import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -102,7 +102,7 @@ class Failover:
                 self._use(choice.active)
                 self._stop(choice.running)
                 self._warn()
-                now = await self._wait(choice.until)
+                now = await wait_for(self._news, choice.until, self._clock)
 
     def _start(self, count: int, tasks: asyncio.TaskGroup) -> None:
         for candidate in self._candidates[len(self._running) : count]:
@@ -162,12 +162,3 @@ class Failover:
             scopes.discard(scope)
             if not scopes:
                 del self._outdated[index]
-
-    async def _wait(self, until: float) -> float:
-        """Wait for news or *until* then, and return the time that it is."""
-        try:
-            async with asyncio.timeout_at(None if until == NEVER else until):
-                await self._news.wait()
-        except TimeoutError:
-            return max(until, self._clock())  # a loop may wake up the resolution of its clock too early
-        return self._clock()

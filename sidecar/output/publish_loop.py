@@ -21,6 +21,7 @@ from sidecar.output.schedule import VERIFY_SECONDS, plan
 from sidecar.output.situation import Replicas, situation
 from sidecar.output.waiting import Waiting
 from sidecar.output.writer import Writer
+from sidecar.wakeup import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,17 +156,8 @@ class PublishLoop:
                 await self._act(step, now)
                 now = self._clock()
             else:
-                now = await self._wait(step.at)
-
-    async def _wait(self, until: float) -> float:
-        """Wait for news or *until* then, and return the time that it is."""
-        try:
-            async with asyncio.timeout_at(None if until == NEVER else until):
-                await self._changed.wait()
-        except TimeoutError:
-            return max(until, self._clock())  # a loop may wake up the resolution of its clock too early
-        self._changed.clear()
-        return self._clock()
+                now = await wait_for(self._changed, step.at, self._clock)
+                self._changed.clear()
 
     def _plan(self, now: float) -> Step:
         """What to do next, and when."""

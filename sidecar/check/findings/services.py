@@ -156,8 +156,9 @@ def judge_members(name: str, seen: Observed, requirements: Requirements) -> Iter
     for problem in seen.problems:
         yield problem_of(f"port {name}", problem)
     for warning in seen.warnings:
-        yield Finding("warning", subject, warning)
-    if not seen.problems:
+        # A port that no member has is only a warning to a running sidecar, but here it says why there are no members.
+        yield Finding("warning", subject, warning) if seen.members else problem_of(f"port {name}", warning)
+    if not seen.problems and (seen.members or not seen.warnings):
         yield _count(subject, seen, requirements)
 
 

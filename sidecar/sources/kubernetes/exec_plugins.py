@@ -1,7 +1,8 @@
 """Runs an exec plug-in of a kubeconfig (client.authentication.k8s.io), which prints a token or a client certificate.
 
-kubernetes-asyncio's own runner waits for ever and leaves the process behind. Here it has a limit, and whatever it has
-started is killed with it.
+kubernetes-asyncio's own runner waits for ever and leaves the process behind. Here it has a limit, after which it is
+killed with all that it has started. Its output goes to memory and not through pipes: those stay open for as long as
+anything that it has started lives, and until then asyncio would wait for a process that has ended.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PLUGIN_SECONDS = 30.0
-"""How long a plug-in may take: it may ask a cloud's API, but nobody can answer a prompt."""
+"""How long a plug-in may take: it may call a cloud's API, but nobody can answer a prompt."""
+
+POLL_SECONDS = 0.02
+"""Between two looks at whether it has ended."""
+
+KILLED_SECONDS = 1.0
+"""How long a killed process is waited for: one that is stuck in the kernel does not end."""
+
+LONGEST_OUTPUT = 2**20
+"""Bytes that are read; an ExecCredential has some thousand."""
 
 
 async def run_plugin(
@@ -36,33 +47,36 @@ async def run_plugin(
         ValueError: if it fails, takes too long, or prints something else.
     """
     request = {"apiVersion": api_version, "kind": "ExecCredential", "spec": {"interactive": False}}
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        env={**environ, "KUBERNETES_EXEC_INFO": json.dumps(request)},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(seconds):
-            printed, complaints = await process.communicate()
-    except TimeoutError as error:
-        raise ValueError(f"exec: {command[0]} did not finish within {seconds:g} s") from error
-    finally:
-        await _end(process)
-    if process.returncode:
-        complaint = complaints.strip().decode(errors="replace")
-        raise ValueError(f"exec: process returned {process.returncode}" + (f". {complaint}" if complaint else ""))
+    environ = {**environ, "KUBERNETES_EXEC_INFO": json.dumps(request)}
+    with _memory() as output, _memory() as errors:
+        code = await _run(command, environ, output.fileno(), errors.fileno(), seconds)
+        printed, complaint = (os.pread(file.fileno(), LONGEST_OUTPUT, 0).strip() for file in (output, errors))
+    if code:
+        raise ValueError(f"exec: process returned {code}. {complaint.decode(errors='replace')}".rstrip(". "))
     return _status(printed, api_version)
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill the process, and all that it has started, if it has not ended by itself."""
-    if process.returncode is None or not process.stdout or not process.stdout.at_eof():
-        with suppress(ProcessLookupError):
+def _memory() -> Any:  # noqa: ANN401 - an open file
+    return os.fdopen(os.memfd_create("exec-plugin"), "rb")
+
+
+async def _run(command: Sequence[str], environ: Mapping[str, str], output: int, errors: int, seconds: float) -> int:
+    """Run *command* to its end, and return its exit code."""
+    process = subprocess.Popen(  # noqa: ASYNC220, S603 - starting it takes a millisecond; the kubeconfig is trusted
+        command, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, start_new_session=True
+    )
+    try:
+        async with asyncio.timeout(seconds):
+            while process.poll() is None:  # noqa: ASYNC110 - a process has no event
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError as error:
+        raise ValueError(f"exec: {command[0]} did not finish within {seconds:g} s") from error
+    finally:
+        if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(KILLED_SECONDS)
+    return int(process.returncode)
 
 
 def _status(printed: bytes, api_version: str) -> dict[str, Any]:

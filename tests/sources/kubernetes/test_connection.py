@@ -160,3 +160,37 @@ async def test_requests_are_counted(simulator: Simulator) -> None:
         await ask(connection, "watch")
     for verb, code in (("list", "403"), ("list", "200"), ("watch", "200")):
         assert metrics.registry.get_sample_value("membership_api_requests_total", {"verb": verb, "code": code}) == 1
+
+
+async def test_a_watch_can_be_interrupted_while_it_is_read(simulator: Simulator, connection: Connection) -> None:
+    """It ends as if the server had ended it; once more does no harm."""
+    query = {**QUERY, "watch": "1", "resourceVersion": str(simulator.store.revision)}
+    async with connection.watch(PATH, query) as stream:
+        reading = asyncio.create_task(stream.read())
+        await asyncio.sleep(0.01)
+        assert not reading.done()
+        stream.interrupt()
+        assert await reading == b""
+        stream.interrupt()
+        assert await stream.read() == b""
+
+
+async def test_an_interrupted_watch_is_not_read_any_further(simulator: Simulator, connection: Connection) -> None:
+    """Not even what has arrived already."""
+    query = {**QUERY, "watch": "1", "resourceVersion": str(simulator.store.revision)}
+    async with connection.watch(PATH, query) as stream:
+        simulator.put("endpointslices", endpoint_slice("b"))
+        await asyncio.sleep(0.05)
+        stream.interrupt()
+        assert await stream.read() == b""
+
+
+async def test_a_read_that_is_cancelled_loses_nothing(simulator: Simulator, connection: Connection) -> None:
+    """Whoever waits for a chunk only so long gets it with the next read."""
+    query = {**QUERY, "watch": "1", "resourceVersion": str(simulator.store.revision)}
+    async with connection.watch(PATH, query) as stream:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await stream.read()
+        simulator.put("endpointslices", endpoint_slice("b"))
+        assert b'"name":"b"' in await stream.read()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from sidecar.formats import FORMATS, render
 from sidecar.formats.samples import member
-from sidecar.membership.events import Applied, Event, Report
+from sidecar.membership.events import Applied, Event, Listed, Report
 from sidecar.membership.policy.leaves import LeavePolicy
 from sidecar.membership.policy.rules import OwnPod, Rules
 from sidecar.membership.policy.selection import Selection
@@ -160,3 +160,13 @@ def test_a_pod_whose_line_moves_to_another_service_is_never_listed_twice() -> No
     pipeline.take(applied("a", 3, arrived=5.0))
     assert pipeline.render(5.0, leaves=False) == {FIRST.key: (FIRST, None), SECOND.key: (None, SECOND)}
     assert list(pipeline.rendered.values()) == [SECOND]
+
+
+def test_a_checkpoint_says_how_far_every_track_was_followed() -> None:
+    """How far each was followed, used or not; where nothing is known yet, what was known before."""
+    tracks = [Track(name, [f"{name}/default/app"], "auto") for name in ("endpointslice", "endpoints", "dns")]
+    pipeline = Pipeline(tracks, [], rules=Rules(), leave_policy=LeavePolicy())
+    pipeline.take(Listed(scope="endpointslice/default/app", reports=(), resource_version="7"))
+    pipeline.activate(tracks[1], 1.0)
+    before = {"endpointslice/default/app": "3", "endpoints/default/app": "5", "gone/default/app": "9"}
+    assert pipeline.resource_versions(before) == {"endpointslice/default/app": "7", "endpoints/default/app": "5"}

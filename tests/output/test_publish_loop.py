@@ -256,3 +256,43 @@ async def test_the_first_file_waits_until_nobody_comes_or_goes(tmp_path: Path) -
         await asyncio.sleep(4)
         it.source.apply(APP[0], msgspec.structs.replace(APP[1], zone="eu-2"))
         assert 5.0 <= await published(it, "app-0", "app-1") - last < 5.1
+
+
+async def test_the_wanted_replicas_open_the_gate(tmp_path: Path) -> None:
+    """As soon as they are known: nothing else needs to happen."""
+    async with running(tmp_path, guards=Guards(min_members=MinMembers(percent=100))) as it:
+        it.source.list(*APP[:2])
+        it.loop.replicas_unknown("no rights")
+        await asyncio.sleep(10)
+        assert waiting_for(it) == "the desired number of replicas is not known: no rights (--min-members replicas)"
+        known = now()
+        it.loop.want(2)
+        assert await published(it, "app-0", "app-1") - known < 0.05
+
+
+async def test_a_write_that_fails_later_leaves_the_sidecar_ready(tmp_path: Path) -> None:
+    """The files of before are there."""
+    directory = tmp_path / "volume"
+    directory.mkdir()
+    async with running(directory) as it:
+        it.source.list(APP[0])
+        await published(it, "app-0")
+        directory.rename(tmp_path / "away")
+        it.source.apply(*APP[:2])
+        await asyncio.sleep(5)
+        assert it.loop.outputs.errors
+        assert it.ready()
+
+
+async def test_a_first_write_that_fails_leaves_it_not_ready(tmp_path: Path) -> None:
+    """Until it succeeds."""
+    directory = tmp_path / "volume"
+    directory.mkdir()
+    async with running(directory) as it:
+        directory.rename(tmp_path / "away")
+        it.source.list(APP[0])
+        await asyncio.sleep(5)
+        assert not it.ready()
+        (tmp_path / "away").rename(directory)
+        await asyncio.sleep(60)
+        assert it.ready()

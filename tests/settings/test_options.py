@@ -151,7 +151,7 @@ def test_a_flag_beats_a_variable_beats_the_file(tmp_path: Path) -> None:
 
 def test_services_and_outputs_may_be_several() -> None:
     """By repetition, by commas, and in the variable by white space."""
-    several = parse({"service": ["a,b.x", "c"]}, {"MEMBERSHIP_OUTPUT": "json=/m/a\n jgroups=/m/b"})
+    several = parse({"service": ["a,b.x", "c"]}, {"MEMBERSHIP_OUTPUT": "json=/m/a\njgroups=/m/b"})
     assert several.service == (Service("a"), Service("b", "x"), Service("c"))
     assert [(output.form.name, str(output.path)) for output in several.output] == [
         ("json", "/m/a"),

@@ -219,6 +219,14 @@ def test_the_last_sentence_of_a_problem_is_its_remedy(problem: str, message: str
     assert finding == ("error", "port prod/app", message, remedy, "")
 
 
+def test_a_port_that_no_member_has_is_an_error() -> None:
+    """A running sidecar warns of it, but here it is the reason why there are no members."""
+    warning = "pods/prod/web-0 has no port named 'admin'; it has: http (8080). Correct --port."
+    (finding,) = services.judge_members("prod/app=web", Observed(warnings=(warning,)), REQUIREMENTS)
+    assert finding[:2] == ("error", "port prod/app=web")
+    assert finding.remedy == "Correct --port."
+
+
 def test_a_member_that_is_not_ready_does_not_count_where_it_is_excluded() -> None:
     """The first file waits for what would be published."""
     one, two = samples.MEMBERS

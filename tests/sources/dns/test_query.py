@@ -140,6 +140,22 @@ async def test_a_port_that_the_service_does_not_have_is_reported() -> None:
         assert "no port named 'http' for TCP (_http._tcp.web.default.svc is NXDOMAIN). Correct --port" in message
 
 
+async def test_a_port_that_the_service_has_no_longer_is_reported() -> None:
+    """The members stay until that is confirmed, and the message says that it is only the port."""
+    gone = Absent(name=PORT + ZONE, code="NXDOMAIN", ttl=5.0)
+    resolver = Script(
+        {
+            (PORT, "SRV"): [targets(Record(f"web-0.{SERVICE}{ZONE}", ("10.0.0.1",), 8080)), gone],
+            (SERVICE, "A"): [addresses("10.0.0.1")],
+        }
+    )
+    events = await told(poll(resolver, port="http", family="ipv4"), 6)
+    assert [type(event) for event in events] == [Listed, Failed]
+    assert isinstance(events[1], Failed)
+    assert "has addresses, but no port named 'http'" in events[1].message
+    assert "The members stay until 3 answers in a row confirm it; this is number 1." in events[1].message
+
+
 async def test_a_missing_service_is_reported_by_its_own_name() -> None:
     """Not by that of the port."""
     events = await told(poll(script(GONE, v6=[GONE]), port="http"), 1)

@@ -6,12 +6,13 @@ import asyncio
 import gc
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 
 from sidecar import __version__
 from sidecar.daemon.daemon import Daemon
+from sidecar.errors import SidecarError
 from sidecar.observability import log
 
 if TYPE_CHECKING:
@@ -38,17 +39,27 @@ def run(settings: Settings, *, once: bool = False, system: System = os) -> int:
     gc.disable()  # looking for garbage again and again while everything is imported takes 10 ms of the start
     daemon = Daemon(settings, os.environ, once=once, system=system)
     writer = log.configure(settings.log_level, settings.log_format, dropped=daemon.metrics.log_dropped.inc)
-    code = 1
     try:
         told = asyncio.run(_until_told(daemon))
+    except SidecarError as error:
+        if daemon.is_writing():
+            logger.error("fatal", reason=str(error))  # noqa: TRY400 - a message for operators, not a traceback
+            _leave_at_once(writer, 1)
+        raise
+    else:
         code = 128 + told if told and once and not daemon.published else 0
+        if daemon.is_writing():
+            _leave_at_once(writer, code)
+        return code
     finally:
-        hung = daemon.is_writing()
         writer.close()
         gc.enable()
-        if hung:  # the interpreter would wait for the thread
-            os._exit(code)
-    return code
+
+
+def _leave_at_once(writer: log.Writer, code: int) -> NoReturn:
+    """End the process although a write hangs: the interpreter would wait for its thread."""
+    writer.close()
+    os._exit(code)
 
 
 async def _until_told(daemon: Daemon) -> int:

@@ -89,6 +89,17 @@ async def test_what_each_candidate_follows(tmp_path: Path, services: str, scopes
         assert [list(candidate.track.scopes) for candidate in made] == scopes
 
 
+async def test_the_metrics_of_a_source_start_with_it(tmp_path: Path) -> None:
+    """At 0, so that a rate over them works from the first scrape on; not before it is needed."""
+    async with connected(credentials_for("http://127.0.0.1:1")) as connection:
+        made = context(settings(tmp_path, source="endpoints"), connection, {})
+        (candidate,) = make_candidates(made)
+        labels = {"source": "endpoints/default/app"}
+        assert made.metrics.registry.get_sample_value("membership_source_up", labels) is None
+        candidate.make_sources()
+        assert made.metrics.registry.get_sample_value("membership_source_up", labels) == 0
+
+
 async def test_a_source_that_is_made_anew_starts_from_what_is_published_by_then(tmp_path: Path) -> None:
     """Not from what was published when the sidecar started: a replica that is behind must not win."""
     async with Simulator() as simulator, connected(credentials_for(simulator.url)) as connection:

@@ -92,23 +92,25 @@ CALM = LeavePolicy(max_shrink=0.5, shrink_hold=30.0)
 class Running:
     """A keeper and what it follows, at work."""
 
-    def __init__(self, directory: Path, guards: Guards = GUARDS) -> None:
+    def __init__(self, directory: Path, guards: Guards = GUARDS, scopes: int = 1) -> None:
         self.path = directory / "members.json"
         self.metrics = Metrics([str(self.path)])
         self.made: dict[str, list[Scripted]] = {kind: [] for kind in KINDS}
         """The sources that were made, by kind."""
-        tracks = [Track(kind, [kind], "auto") for kind in KINDS]
+        tracks = [
+            Track(kind, [f"{kind}{at}" for at in range(scopes)] if scopes > 1 else [kind], "auto") for kind in KINDS
+        ]
         publisher = Publisher([self.path], fsync="never")
         publisher.prepare()
         self.pipeline = Pipeline(tracks, [FORMATS["json"]], rules=Rules(), leave_policy=CALM)
         self.loop = make_loop(self.pipeline, publisher, self.metrics, guards=guards)
-        candidates = [Candidate(track, partial(self._make, track.source)) for track in tracks]
+        candidates = [Candidate(track, partial(self._make, track)) for track in tracks]
         self.failover = Failover(candidates, self.loop, fallback_after=PATIENCE, clock=now, metrics=self.metrics)
         self.loop.confirm = self.failover.confirm
 
-    def _make(self, kind: str) -> list[Scripted]:
-        self.made[kind].append(Scripted(kind))
-        return self.made[kind][-1:]
+    def _make(self, track: Track) -> list[Scripted]:
+        self.made[track.source] += map(Scripted, track.scopes)
+        return self.made[track.source][-len(track.scopes) :]
 
     def source(self, kind: str) -> Scripted:
         """The newest one of a kind."""
@@ -132,9 +134,9 @@ class Running:
 
 
 @asynccontextmanager
-async def running(directory: Path, guards: Guards = GUARDS) -> AsyncIterator[Running]:
+async def running(directory: Path, guards: Guards = GUARDS, scopes: int = 1) -> AsyncIterator[Running]:
     """Run until the end of the block."""
-    it = Running(directory, guards)
+    it = Running(directory, guards, scopes)
     tasks = [asyncio.create_task(it.failover.run()), asyncio.create_task(it.loop.publish_forever())]
     try:
         await asyncio.sleep(0.1)
@@ -178,6 +180,7 @@ async def test_what_is_not_allowed_gives_way_at_once_and_takes_over_when_it_is(t
         it.source("dns").list(*BY_DNS[:2])
         await asyncio.sleep(1)
         assert it.file == ("dns", ["10.0.0.1", "10.0.0.2"])
+        assert it.active() == ["dns"]
         assert it.failover.fallback_reason == "endpointslice is forbidden."
         it.source("endpoints").list(*APP[:3])
         await asyncio.sleep(2)
@@ -302,3 +305,44 @@ async def test_a_list_that_shrinks_too_much_is_asked_for_again(tmp_path: Path) -
         api.list(APP[0])
         await asyncio.sleep(1)
         assert it.file[1] == ["10.0.0.1"]
+
+
+async def test_a_candidate_of_several_scopes_works_again_when_all_of_them_were_listed(tmp_path: Path) -> None:
+    """The members of one that was not are from before the failure."""
+    async with running(tmp_path, scopes=2) as it:
+        slices = it.made["endpointslice"]
+        slices[0].list(APP[0])
+        slices[1].list(APP[1])
+        await asyncio.sleep(1)
+        for source in slices:
+            source.fail()
+        await asyncio.sleep(PATIENCE + 1)
+        for source, each in zip(it.made["endpoints"], APP, strict=False):
+            source.list(each)
+        await asyncio.sleep(1)
+        assert it.file[0] == "endpoints"
+        assert [source.confirmed for source in slices] == [1, 1]
+        slices[0].list(APP[0])
+        slices[1].recover()
+        await asyncio.sleep(1)
+        assert it.file[0] == "endpoints"
+        slices[1].list(APP[1])
+        await asyncio.sleep(1)
+        assert it.file[0] == "endpointslice"
+
+
+async def test_a_candidate_that_is_started_again_is_given_the_same_time(tmp_path: Path) -> None:
+    """That it was given up in another outage does not count."""
+    async with running(tmp_path) as it:
+        api = await with_endpoints_instead(it)
+        it.source("endpoints").fail()
+        await asyncio.sleep(PATIENCE + 1)
+        it.source("dns").list(*BY_DNS[:2])
+        await asyncio.sleep(1)
+        assert it.running == list(KINDS)
+        api.list(*APP[:2])
+        await asyncio.sleep(1)
+        assert it.running == ["endpointslice"]
+        api.fail()
+        await asyncio.sleep(PATIENCE + 1)
+        assert it.running == ["endpointslice", "endpoints"]

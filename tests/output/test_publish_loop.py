@@ -296,3 +296,17 @@ async def test_a_first_write_that_fails_leaves_it_not_ready(tmp_path: Path) -> N
         (tmp_path / "away").rename(directory)
         await asyncio.sleep(60)
         assert it.ready()
+
+
+async def test_why_nothing_is_published_is_shown_with_the_newest_reason(tmp_path: Path) -> None:
+    """Each failure and each unknown number, as it is heard of."""
+    guards = Guards(min_members=MinMembers(percent=50))
+    async with running(tmp_path, guards=guards) as it:
+        it.source.fail("403: grant it")
+        await asyncio.sleep(0.01)
+        assert waiting_for(it) == "no complete answer yet: 403: grant it"
+        it.source.list(APP[0])
+        await asyncio.sleep(0.01)
+        it.loop.replicas_unknown("no rights")
+        await asyncio.sleep(0.01)
+        assert "no rights" in waiting_for(it)

@@ -122,6 +122,7 @@ async def test_what_could_not_be_written_is_not_shown_as_published(tmp_path: Pat
         (tmp_path / "away").rename(directory)
         with capture_logs() as lines:
             await published(it, "app-0", "app-1", "app-2")
+        assert [line["path"] for line in lines if line["event"] == "file recovered"] == [str(it.path)]
         (line,) = [line for line in lines if line["event"] == "published"]
         assert (line["joined"], line["members"], line["generation"]) == (["app-1", "app-2"], 3, 2)
         assert it.value("membership_members", state="ready") == 3
@@ -189,6 +190,19 @@ async def test_a_first_file_that_cannot_be_written_ends_the_wait(tmp_path: Path,
         await it.loop.publish_forever()
     assert 20.0 <= now() < 20.1
     follow.cancel()
+
+
+async def test_a_first_file_that_cannot_be_written_may_be_waited_for(tmp_path: Path) -> None:
+    """``--start-outcome wait``: for as long as it takes."""
+    directory = tmp_path / "volume"
+    directory.mkdir()
+    async with running(directory, guards=Guards(start_timeout=20.0, start_outcome="wait")) as it:
+        directory.rename(tmp_path / "away")
+        it.source.list(APP[0])
+        await asyncio.sleep(100)
+        assert it.loop.outputs.errors
+        (tmp_path / "away").rename(directory)
+        await published(it, "app-0")
 
 
 async def test_once_is_about_its_own_publication(tmp_path: Path) -> None:

@@ -170,3 +170,16 @@ def test_a_checkpoint_says_how_far_every_track_was_followed() -> None:
     pipeline.activate(tracks[1], 1.0)
     before = {"endpointslice/default/app": "3", "endpoints/default/app": "5", "gone/default/app": "9"}
     assert pipeline.resource_versions(before) == {"endpointslice/default/app": "7", "endpoints/default/app": "5"}
+
+
+def test_the_set_changes_when_the_answer_becomes_complete() -> None:
+    """Nobody joined by it, and yet it was not known before who is there: ``--stable-for`` counts from then."""
+    pipeline = Pipeline([Track("dns", ["a", "b"], "auto")], [], rules=Rules(), leave_policy=LeavePolicy())
+    found = member(0, "10.0.0.1")
+    report = Report("a/x", 1, {found.key: found})
+    pipeline.take(Listed(scope="a", reports=(report,), resource_version="", arrived=1.0))
+    assert pipeline.changed_at == 1.0
+    pipeline.take(Listed(scope="b", reports=(), resource_version="", arrived=9.0))
+    assert pipeline.changed_at == 9.0
+    pipeline.take(Listed(scope="b", reports=(), resource_version="", arrived=20.0))
+    assert pipeline.changed_at == 9.0

@@ -54,7 +54,7 @@ def test_other_figures() -> None:
 @pytest.mark.parametrize(("pause", "expected"), [(119.0, 3.2), (120.0, 3.2), (120.5, 0.8)])
 def test_it_starts_again_after_two_minutes_without_a_failure(pause: float, expected: float) -> None:
     """Not sooner: a server that is well for a minute in between is not well."""
-    clock = Clock()
+    clock = Clock(1000.0)
     backoff = Backoff(clock=clock.seconds, jitter=lambda: 0.0)
     delays(backoff, 2)
     clock.now += pause

@@ -59,6 +59,12 @@ CASES = {
         60.0,
         Choice(active=0, running=2, until=350.0),
     ),
+    "away, and the next worked until lately": (
+        [AWAY, state(SYNCED, failed(200.0)), UNKNOWN],
+        1,
+        311.0,
+        Choice(active=1, running=2, until=500.0),
+    ),
     "back": ([BACK, WORKS], 1, 400.0, Choice(active=0, running=1, until=NEVER)),
     "never allowed": ([FORBIDDEN, UNKNOWN, UNKNOWN], 0, 10.0, Choice(active=0, running=2, until=NEVER)),
     "never allowed, twice": ([FORBIDDEN, FORBIDDEN, WORKS], 0, 10.0, Choice(active=2, running=3, until=NEVER)),

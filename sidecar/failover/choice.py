@@ -57,8 +57,7 @@ def choose(
         away = min(away, _away_since(state))
     running = 1 + next((at for at, limit in enumerate(limits[:-1]) if limit > now), len(limits) - 1)
     working = [at for at, state in enumerate(states[:running]) if _works(state) and at not in outdated]
-    better = working[0] if working else active
-    chosen = better if better < active or limits[active] <= now else active
+    chosen = working[0] if working else active
     return Choice(
         active=chosen,
         running=max(running, chosen + 1),

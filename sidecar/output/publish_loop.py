@@ -47,6 +47,8 @@ class Demands(msgspec.Struct, frozen=True, kw_only=True):
     """How changes are collected."""
     guards: Guards
     """What the first publication waits for."""
+    write_limit: float = 30.0
+    """Seconds after which a write that has not ended is reported: memory answers in microseconds, a disk in seconds."""
     once: bool = False
     """Whether this run is about its own first publication, whatever a predecessor has published."""
 
@@ -87,7 +89,7 @@ class PublishLoop:
         """Set when this run has published to every output."""
         self.outputs = Outputs(publisher.paths, backoff)
         self.written = written
-        self.writer = Writer(publisher, executor, clock=clock, stuck=observer.stuck)
+        self.writer = Writer(publisher, executor, clock=clock, limit=demands.write_limit, stuck=observer.stuck)
         self._pipeline = pipeline
         self._publisher = publisher
         self._demands = demands

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from sidecar.output.publication import Publication
     from sidecar.output.publisher import Publisher
 
-STUCK_SECONDS = 30.0
-"""After which a write that does not end is reported; a volume in memory answers in microseconds, a disk in seconds."""
-
 
 class Writer:
     """The publisher's thread.
@@ -30,16 +27,24 @@ class Writer:
         publisher: writes.
         executor: runs it: one thread, so that publications never overlap.
         clock: seconds of the event loop's clock.
-        stuck: called with the seconds that a write has taken, once it has taken too long.
+        limit: seconds after which a write that has not ended is stuck.
+        stuck: called with them when one is.
     """
 
     def __init__(
-        self, publisher: Publisher, executor: Executor, *, clock: Callable[[], float], stuck: Callable[[float], None]
+        self,
+        publisher: Publisher,
+        executor: Executor,
+        *,
+        clock: Callable[[], float],
+        limit: float,
+        stuck: Callable[[float], None],
     ) -> None:
         self._publisher = publisher
         self._publish = wrap(publisher.publish)
         self._executor = executor
         self._clock = clock
+        self._limit = limit
         self._stuck = stuck
         self._since: float | None = None
 
@@ -47,12 +52,12 @@ class Writer:
     def stuck_seconds(self) -> float:
         """For how long a write has been in progress that should have ended; 0 if none is."""
         seconds = 0.0 if self._since is None else self._clock() - self._since
-        return seconds if seconds >= STUCK_SECONDS else 0.0
+        return seconds if seconds >= self._limit else 0.0
 
     async def write(self, pipeline: Pipeline, only: Collection[int], *, again: bool) -> Publication:
         """Write what *pipeline* has rendered to the outputs with these numbers; see ``Publisher.publish``."""
         self._since = self._clock()
-        timer = asyncio.get_running_loop().call_later(STUCK_SECONDS, self._stuck, STUCK_SECONDS)
+        timer = asyncio.get_running_loop().call_later(self._limit, self._stuck, self._limit)
         try:
             return await self._publish(
                 pipeline.bodies,

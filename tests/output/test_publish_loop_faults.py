@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 
 from sidecar.errors import StartTimeoutError
 from sidecar.membership.policy.guards import Guards, MinMembers
-from tests.support.loop import APP, Running, members_in, now, published, running, waiting_for
+from sidecar.output.publish_loop import Demands
+from tests.support.loop import APP, GUARDS, PACE, Running, members_in, now, published, running, waiting_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,15 +233,16 @@ class Hanging(Executor):
 
 async def test_a_write_that_hangs_is_reported(tmp_path: Path) -> None:
     """After a while, in the status and in the log; until then a slow disk is a slow disk."""
-    async with running(tmp_path, executor=Hanging()) as it:
+    assert Demands(pace=PACE, guards=GUARDS).write_limit == 30.0
+    async with running(tmp_path, executor=Hanging(), write_limit=0.3) as it:  # in real time: it waits for a thread
         it.source.list(APP[0])
         with capture_logs() as lines:
-            await asyncio.sleep(29)
+            await asyncio.sleep(0.2)
             assert it.loop.writer.stuck_seconds == 0.0
             assert not lines
-            await asyncio.sleep(2)
-            assert it.loop.writer.stuck_seconds >= 30.0
-            assert it.loop.waiting_for == "a write has not ended for 31 s: the volume does not answer"
+            await asyncio.sleep(0.2)
+            assert it.loop.writer.stuck_seconds >= 0.3
+            assert it.loop.waiting_for == "a write has not ended for 0 s: the volume does not answer"
             assert it.value("membership_guard_held", reason="write") == 1
         assert [line["event"] for line in lines] == ["write stuck"]
 

@@ -63,6 +63,7 @@ def make_loop(
     *,
     guards: Guards = GUARDS,
     once: bool = False,
+    write_limit: float = 30.0,
     members: Iterable[Member] = (),
     executor: Executor | None = None,
 ) -> PublishLoop:
@@ -72,7 +73,7 @@ def make_loop(
         pipeline,
         publisher,
         written,
-        demands=Demands(pace=PACE, guards=guards, once=once),
+        demands=Demands(pace=PACE, guards=guards, once=once, write_limit=write_limit),
         observer=Observer(metrics, publisher.paths, written.members),
         backoff=lambda: Backoff(clock=now, jitter=lambda: 0.0),
         clock=now,
@@ -132,6 +133,7 @@ class Running:
         leave_policy: LeavePolicy = CALM,
         outputs: Mapping[str, str] = JSON,
         once: bool = False,
+        write_limit: float = 30.0,
         executor: Executor | None = None,
         source: str = "endpointslice",
     ) -> None:
@@ -162,6 +164,7 @@ class Running:
             self.metrics,
             guards=guards,
             once=once,
+            write_limit=write_limit,
             members=before.members if before else (),
             executor=executor,
         )

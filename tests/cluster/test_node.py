@@ -65,6 +65,7 @@ def test_a_pod_runs_and_leaves_nothing_behind(pytestconfig: pytest.Config) -> No
     assert traces() - before == set()
 
 
+@pytest.mark.slow
 def test_the_machine_ends_with_a_killed_pytest(pytestconfig: pytest.Config) -> None:
     """Although it cannot clean up, no process and no device of the machine is left."""
     unless(pytestconfig, obstacle())

@@ -15,6 +15,7 @@ import pytest
 COMMAND = (sys.executable, "-m", "sidecar", "demo", "--seconds")
 
 
+@pytest.mark.slow
 def test_the_demo_prints_each_version_of_the_file_and_ends_by_itself() -> None:
     """1, 2 and 4 members; an API server that restarts; a pod that is lost and comes back; 3 members."""
     output = subprocess.run([*COMMAND, "5"], capture_output=True, text=True, timeout=40, check=True).stdout

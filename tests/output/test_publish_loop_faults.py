@@ -310,10 +310,10 @@ async def test_the_loop_goes_on_while_a_volume_is_slow(tmp_path: Path) -> None:
     executor.submit(gate.wait)
     async with running(tmp_path, executor=executor) as it:
         it.source.list(APP[0])
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.1)
         for count in (2, 3, 4):
             it.source.apply(*APP[:count])
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.1)
         gate.set()
         await it.loop.first_publication.wait()
         await published(it, *(each.name for each in APP[:4]))

@@ -80,7 +80,7 @@ async def test_a_signal_stops_the_sidecar(
     assert one.stderr.read_text() == ""
 
 
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 async def test_a_signal_stops_the_sidecar_while_the_api_server_is_away(
     tmp_path: Path, sidecar: type[Sidecar], number: signal.Signals
 ) -> None:
@@ -94,7 +94,7 @@ async def test_a_signal_stops_the_sidecar_while_the_api_server_is_away(
     assert one.stderr.read_text() == ""
 
 
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 async def test_a_signal_stops_the_sidecar_while_it_starts(
     pytestconfig: pytest.Config, tmp_path: Path, sidecar: type[Sidecar], number: signal.Signals
 ) -> None:

@@ -19,6 +19,7 @@ JOIN_SECONDS = 5.0
 """A join takes milliseconds; the machine may be busy."""
 
 
+@pytest.mark.slow
 async def test_idle_connections_stop_neither_publishing_nor_probes(tmp_path: Path, sidecar: type[Sidecar]) -> None:
     """349 idle connections to a sidecar with 256 file descriptors: a join is published, and the log has one line."""
     async with Simulator() as simulator:

@@ -8,6 +8,8 @@ import socket
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from sidecar.simulator import ScriptedService, Simulator
 from tests.real.sidecar import Sidecar
 from tests.real.test_failures_reported import to_simulator

@@ -19,7 +19,7 @@ pytest_plugins = ["tests.cluster.fixtures"]
 # No deadline: how long an example takes says more about the machine than about the code. With --slow, as in CI, the
 # examples are the same in every run, so that a failure is a change of the code and can be repeated anywhere; by hand
 # they differ from run to run and find what the fixed ones do not. Known hard examples are given with @example.
-settings.register_profile("fast", deadline=None, max_examples=40)
+settings.register_profile("fast", deadline=None, max_examples=25)
 settings.register_profile("slow", deadline=None, max_examples=100, derandomize=True, database=None)
 settings.load_profile("fast")
 

@@ -106,6 +106,7 @@ async def test_a_connection_is_kept_between_requests_for_a_while() -> None:
         await client.closed()
 
 
+@pytest.mark.slow
 async def test_a_client_that_does_not_send_its_body_is_answered_and_dropped() -> None:
     """No page reads a body."""
     async with served() as url:

@@ -101,6 +101,7 @@ async def test_a_watch_without_a_revision_marks_the_end_of_the_initial_events(cl
     assert seen[-1]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
 
 
+@pytest.mark.slow
 async def test_a_watch_ends_cleanly_after_its_timeout(client: Client) -> None:
     """Without an error, and without a bookmark that was not requested."""
     (since,) = await populate(client, "a")
@@ -110,6 +111,7 @@ async def test_a_watch_ends_cleanly_after_its_timeout(client: Client) -> None:
     assert 0.5 < clock() - began < 3
 
 
+@pytest.mark.slow
 async def test_a_watch_from_a_future_revision_waits(client: Client) -> None:
     """It is not refused, and sends no event until that revision is reached."""
     future = str(int((await client.listed()).revision) + FAR)

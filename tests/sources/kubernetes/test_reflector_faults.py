@@ -187,6 +187,7 @@ async def test_a_first_list_that_fails_is_repeated(
         await agreed(simulator, seen)
 
 
+@pytest.mark.slow
 async def test_a_relist_from_an_older_replica_waits_for_a_newer_one(
     simulator: Simulator, service: ScriptedService
 ) -> None:

@@ -8,8 +8,10 @@ import pytest
 from sidecar.formats import FORMATS
 from sidecar.formats.samples import member
 from sidecar.membership.events import Failed, Listed, Report
+from sidecar.membership.policy.guards import Situation
 from sidecar.membership.policy.leaves import LeavePolicy
 from sidecar.membership.policy.rules import Rules
+from sidecar.membership.policy.timing import Hold
 from sidecar.membership.track import Track
 from sidecar.output.pipeline import Pipeline
 from sidecar.output.situation import Replicas, situation, why_empty
@@ -118,3 +120,28 @@ def test_the_wanted_replicas_are_passed_on() -> None:
     replicas.desired, replicas.unknown = 3, "no rights"
     found = situation(made("pods/a/x"), replicas, started=1.0, published=True, shrink=None)
     assert (found.desired, found.replicas_unknown, found.started, found.published) == (3, "no rights", 1.0, True)
+
+
+def test_what_the_guards_look_at_is_what_is_known() -> None:
+    """Each fact under its own name."""
+    track = Track("pods", ["pods/a/x"], "auto")
+    rules = Rules(split=True, cluster_id=True)
+    pipeline = Pipeline([track], [FORMATS["json"]], rules=rules, leave_policy=LeavePolicy())
+    shrink = Hold(reason="shrink", message="too many left", until=40.0, leaves_only=True)
+
+    def now() -> Situation:
+        return situation(pipeline, Replicas(), started=1.0, published=False, shrink=shrink)
+
+    stranger = msgspec.structs.replace(member(1, "10.0.0.2"), is_self=False)
+    report = Report("x", 1, {stranger.key: stranger}, "several ports")
+    pipeline.take(listed("pods/a/x", report))
+    before = now()
+    assert (before.problem, before.changed_at, before.shrink) == ("several ports", 7.0, shrink)
+    assert not (before.cluster_known or before.rollout_known or before.has_self or before.selected)
+    own = msgspec.structs.replace(APP, is_self=True, rollout="r", cluster="c")
+    pipeline.take(listed("pods/a/x", Report("x", 2, {own.key: own})))
+    after = now()
+    assert (after.problem, after.selected, after.empty) == ("", 1, "")
+    assert after.cluster_known
+    assert after.rollout_known
+    assert after.has_self

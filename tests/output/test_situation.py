@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 import pytest
 
 from sidecar.formats import FORMATS
 from sidecar.formats.samples import member
 from sidecar.membership.events import Failed, Listed, Report
-from sidecar.membership.policy.guards import Situation
 from sidecar.membership.policy.leaves import LeavePolicy
 from sidecar.membership.policy.rules import Rules
 from sidecar.membership.policy.timing import Hold
 from sidecar.membership.track import Track
 from sidecar.output.pipeline import Pipeline
 from sidecar.output.situation import Replicas, situation, why_empty
+
+if TYPE_CHECKING:
+    from sidecar.membership.policy.guards import Situation
 
 APP = member(0, "10.0.0.1")
 
@@ -137,7 +141,10 @@ def test_what_the_guards_look_at_is_what_is_known() -> None:
     pipeline.take(listed("pods/a/x", report))
     before = now()
     assert (before.problem, before.changed_at, before.shrink) == ("several ports", 7.0, shrink)
-    assert not (before.cluster_known or before.rollout_known or before.has_self or before.selected)
+    assert not (before.cluster_known)
+    assert not (before.rollout_known)
+    assert not (before.has_self)
+    assert not before.selected
     own = msgspec.structs.replace(APP, is_self=True, rollout="r", cluster="c")
     pipeline.take(listed("pods/a/x", Report("x", 2, {own.key: own})))
     after = now()

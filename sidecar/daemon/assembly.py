@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-class Means(NamedTuple):
+class Resources(NamedTuple):
     """What the parts run on."""
 
     namespace: str
@@ -55,15 +55,15 @@ class Parts(NamedTuple):
     failover: Failover
 
 
-def assemble(settings: Settings, publisher: Publisher, means: Means) -> Parts:
+def assemble(settings: Settings, publisher: Publisher, resources: Resources) -> Parts:
     """The parts, ready to run."""
     context = Context(
         settings=settings,
-        namespace=means.namespace,
-        connection=means.connection,
-        metrics=means.metrics,
+        namespace=resources.namespace,
+        connection=resources.connection,
+        metrics=resources.metrics,
         checkpoint=lambda scope: publisher.checkpoint.resource_versions.get(scope, ""),
-        clock=means.clock,
+        clock=resources.clock,
         jitter=jitter,
     )
     candidates = make_candidates(context)
@@ -79,23 +79,23 @@ def assemble(settings: Settings, publisher: Publisher, means: Means) -> Parts:
     written = Written(before.members if before else ())
     if before:
         pipeline.resume(before.members, before.source)
-    observer = Observer(means.metrics, publisher.paths, written.members)
+    observer = Observer(resources.metrics, publisher.paths, written.members)
     publish_loop = PublishLoop(
         pipeline,
         publisher,
         written,
-        demands=parts.demands(settings, once=means.once),
+        demands=parts.demands(settings, once=resources.once),
         observer=observer,
-        backoff=lambda: Backoff(clock=means.clock, jitter=jitter),
-        clock=means.clock,
-        executor=means.executor,
+        backoff=lambda: Backoff(clock=resources.clock, jitter=jitter),
+        clock=resources.clock,
+        executor=resources.executor,
     )
     failover = Failover(
         candidates,
         publish_loop,
         fallback_after=settings.fallback_after,
-        clock=means.clock,
-        metrics=means.metrics,
+        clock=resources.clock,
+        metrics=resources.metrics,
     )
     publish_loop.confirm = failover.confirm
     return Parts(pipeline, publisher, publish_loop, observer, failover)

@@ -14,7 +14,7 @@ import structlog
 
 from sidecar.backoff import Backoff
 from sidecar.daemon import parts
-from sidecar.daemon.assembly import Means, assemble, jitter
+from sidecar.daemon.assembly import Resources, assemble, jitter
 from sidecar.daemon.desired import follow_replicas
 from sidecar.daemon.report import status_of
 from sidecar.errors import SettingsError
@@ -85,23 +85,23 @@ class Daemon:
             connection, namespace = await self._connect(stack)
             namespace = namespace or self._settings.namespace or "default"
             clock = asyncio.get_running_loop().time
-            means = Means(namespace, connection, self._executor, clock, self.metrics, self._once)
-            made = assemble(self._settings, publisher, means)
+            resources = Resources(namespace, connection, self._executor, clock, self.metrics, self._once)
+            made = assemble(self._settings, publisher, resources)
             gc.freeze()  # what was imported stays
             gc.enable()
-            await self._work(made, means, stack)
+            await self._work(made, resources, stack)
 
-    async def _work(self, made: Parts, means: Means, stack: AsyncExitStack) -> None:
+    async def _work(self, made: Parts, resources: Resources, stack: AsyncExitStack) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
                 running = [
                     tasks.create_task(made.failover.run(), name="follow"),
                     tasks.create_task(made.publish_loop.publish_forever(), name="publish"),
                 ]
-                if self._settings.min_members.relative and means.connection:
-                    retry = Backoff(clock=means.clock, jitter=jitter)
+                if self._settings.min_members.relative and resources.connection:
+                    retry = Backoff(clock=resources.clock, jitter=jitter)
                     asking = follow_replicas(
-                        means.connection, means.namespace, self._settings.pod_name, made.publish_loop, retry
+                        resources.connection, resources.namespace, self._settings.pod_name, made.publish_loop, retry
                     )
                     running.append(tasks.create_task(asking, name="replicas"))
                 if self._settings.listen and not self._once:

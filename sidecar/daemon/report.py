@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidecar import __version__
+from sidecar.membership.policy.timing import NEVER
 from sidecar.observability.status import MemberCounts, OutputStatus, SourceStatus, Status
 
 if TYPE_CHECKING:
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from sidecar.daemon.assembly import Parts
     from sidecar.membership.member import Member
     from sidecar.settings.values import Settings
-
-NEVER = float("inf")
 
 
 def status_of(parts: Parts, settings: Settings, now: float, *, stopping: bool) -> Status:

@@ -55,7 +55,7 @@ class Observer:
             self._metrics.guard_held.labels(reason).set_function(partial(lambda known: held_by() == known, reason))
 
     def measure_predecessor(self, written: Mapping[str, float], generation: int) -> None:
-        """Show what a predecessor wrote: a restart that finds its files true writes nothing, and they keep their age.
+        """Show what a predecessor wrote: a restart whose files are up to date writes nothing, and they keep their age.
 
         Args:
             written: when each output was last replaced, in seconds since 1970, by its path.
@@ -121,7 +121,7 @@ class Observer:
 
     def stuck(self, seconds: float) -> None:
         """Log a write that does not end."""
-        message = f"The volume has not answered for {seconds:g} s: the files are as old as that."
+        message = f"The volume has not responded for {seconds:g} s, and the files have not been updated since."
         log.error("write stuck", paths=list(self._paths), reason=message)
 
 
